@@ -1,5 +1,6 @@
 import { ServeError } from "../error.ts";
 import { readAccounts } from "../policy/accounts.ts";
+import { ID_MAX } from "../policy/ids.ts";
 
 /* What getent(1) takes for an option or a number. It wraps 4294967296 to 0, root's. */
 const NOT_A_NAME = /^\s*(?:[-+]|\d+$)/;
@@ -20,7 +21,7 @@ function askGetent(name: string): number | undefined {
  */
 export function groupId(group: string | number): number {
   const text = String(group);
-  if (/^\d+$/.test(text) && Number(text) < 0xffffffff) return Number(text);
+  if (/^\d+$/.test(text) && Number(text) <= ID_MAX) return Number(text);
   const gid = readAccounts().groups.get(text)?.gid ?? askGetent(text);
   if (gid !== undefined) return gid;
   throw new ServeError(

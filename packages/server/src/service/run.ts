@@ -102,9 +102,8 @@ function startWatchdog(
   server: Server,
   notifier: Notifier,
   look: () => void,
-  ms: number | undefined,
+  ms: number,
 ): Disposable {
-  if (ms === undefined) return { [Symbol.dispose]() {} };
   let said = "";
   const beat = () => {
     look();
@@ -172,7 +171,7 @@ async function start(
   const server = owned.use(await serve(options));
   if (metrics) owned.use(await serveMetrics(server, metrics, options.log));
   const look = lookout(server, options.log);
-  owned.use(startWatchdog(server, notifier, look, interval));
+  if (interval !== undefined) owned.use(startWatchdog(server, notifier, look, interval));
   options.log({
     level: "info",
     event: "serving",
