@@ -11,3 +11,8 @@ test.each(["4294967295", "4294967296", "-4294967296", "+0", " 0", "--help", "-s 
     expect(() => groupId(name)).toThrow(expect.objectContaining({ code: "GROUP_UNKNOWN" }));
   },
 );
+
+test("does not advise to make a group that cannot be", () => {
+  expect(() => groupId(4294967295)).toThrow("the largest number is 4294967294");
+  expect(() => groupId("no-such")).toThrow("make it first (groupadd)");
+});

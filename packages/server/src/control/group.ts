@@ -21,11 +21,12 @@ function askGetent(name: string): number | undefined {
  */
 export function groupId(group: string | number): number {
   const text = String(group);
-  if (/^\d+$/.test(text) && Number(text) <= ID_MAX) return Number(text);
+  const isNumber = /^\d+$/.test(text);
+  if (isNumber && Number(text) <= ID_MAX) return Number(text);
   const gid = readAccounts().groups.get(text)?.gid ?? askGetent(text);
   if (gid !== undefined) return gid;
-  throw new ServeError(
-    "GROUP_UNKNOWN",
-    `there is no group ${JSON.stringify(text)}: make it first (groupadd), or name another`,
-  );
+  const remedy = isNumber
+    ? `the largest number is ${ID_MAX}`
+    : "make it first (groupadd), or name another";
+  throw new ServeError("GROUP_UNKNOWN", `there is no group ${JSON.stringify(text)}: ${remedy}`);
 }
