@@ -263,7 +263,7 @@ X
     expect(kept).toContain("rule 1: action must be");
   });
 
-  test("the journal has the priority of JSON lines and of a failed start", async () => {
+  test("the journal has the priority of JSON lines, of a failed start, and of what run says", async () => {
     await using machine = await boot();
     const policy = "/etc/policy.toml";
     const start = `/usr/bin/xsocket serve --mode 0666 --log-format json --policy ${policy}`;
@@ -276,6 +276,10 @@ X
     expect(await ask(machine, 0)).toBe("EPERM");
     const lines = (await logged("warning")).split("\n");
     expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ event: "denied", level: "warning" });
+    const run = "xsocket run --socket /nowhere/s --port 1 --";
+    await machine.shell(`systemd-run -q --wait -u program ${run} true`);
+    const warned = "journalctl --sync; journalctl -q -o cat -u program -t xsocket -p warning";
+    expect(await machine.shell(warned)).toStartWith("xsocket: warning: ");
   });
 
   test("audit file and metrics work with the lines of docs/systemd.md under the filter", async () => {
