@@ -245,24 +245,29 @@ test("names the limit of epoll when it takes no listener of the metrics", async 
     );
 });
 
-test("serves metrics when epoll takes no further descriptor", async () => {
-  using dir = tempDir();
-  const path = dir.join("metrics");
-  await using server = await serve({ address: dir.join("control") });
-  const native = { ...loadSyscalls() };
-  using full = spyOn(loadSyscalls(), "epollCtl").mockImplementation((set, operation, ...rest) =>
-    operation === EPOLL_CTL_ADD ? -errno.ENOSPC : native.epollCtl(set, operation, ...rest),
-  );
-  using metrics = await serveMetrics(server, { kind: "path", path });
-  expect([metrics.port, full.mock.results.map(({ value }) => value)]).toEqual([undefined, [0]]);
-  const changed = full.mock.calls.flatMap(([set, , listener]) =>
-    registrations(set).filter(({ fd }) => fd === listener),
-  );
-  // by edge, so that a connection for which no descriptor is left is tried once
-  expect(changed.map(({ events }) => (events & EPOLLET) !== 0)).toEqual([true]);
-  const signal = AbortSignal.timeout(2000);
-  expect((await fetch("http://x/metrics", { unix: path, signal })).status).toBe(200);
-});
+test.each(["path", "tcp"] as const)(
+  "serves metrics (%s) when epoll takes no further descriptor",
+  async (kind) => {
+    using dir = tempDir();
+    const path = dir.join("metrics");
+    await using server = await serve({ address: dir.join("control") });
+    const native = { ...loadSyscalls() };
+    using full = spyOn(loadSyscalls(), "epollCtl").mockImplementation((set, operation, ...rest) =>
+      operation === EPOLL_CTL_ADD ? -errno.ENOSPC : native.epollCtl(set, operation, ...rest),
+    );
+    using metrics = await serveMetrics(server, kind === "tcp" ? LOOPBACK : { kind, path });
+    expect(full.mock.results.map(({ value }) => value)).toEqual([0]);
+    const changed = full.mock.calls.flatMap(([set, , listener]) =>
+      registrations(set).filter(({ fd }) => fd === listener),
+    );
+    // by edge, so that a connection for which no descriptor is left is tried once
+    expect(changed.map(({ events }) => (events & EPOLLET) !== 0)).toEqual([true]);
+    const signal = AbortSignal.timeout(2000);
+    const host = kind === "tcp" ? `127.0.0.1:${metrics.port}` : "x";
+    const at = kind === "tcp" ? {} : { unix: path };
+    expect((await fetch(`http://${host}/metrics`, { ...at, signal })).status).toBe(200);
+  },
+);
 
 /** Sends texts to a path and returns the answer. */
 async function exchange(path: string, ...texts: string[]): Promise<string> {
