@@ -20,7 +20,7 @@ const LONG = `/tmp/${"x".repeat(120)}`;
 const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[] = [
   ["frob", 2, "frob", "xsocket --help"],
   ["lib --frob xbind", 2, "--frob", "xsocket lib --help"],
-  ["run --port 1 nc -l", 2, '"nc"', 'behind "--"'],
+  ["run --port 1 nc -l", 2, '"nc"', 'after "--"'],
   ["lib xbind b", 2, '"b"', "--help"],
   ["lib frob", 2, "frob", "xbind"],
   ["lib", 2, "xsocket lib xbind"],

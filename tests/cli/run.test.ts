@@ -112,7 +112,7 @@ const BUILDS: Record<string, readonly [build: string, says: RegExp]> = {
   "a static program": ["gcc -static", /statically linked.*dynamically linked build/],
   "a static position-independent program": [
     "gcc -static-pie",
-    /statically linked.*or, if it only starts another program, put "xsocket run" behind it \(/,
+    /statically linked.*or, if it only starts another program, put "xsocket run" after it \(/,
   ],
   "a program of another architecture": [
     "gcc && printf '\\363\\0' | dd of=program bs=1 seek=18 conv=notrunc status=none",
@@ -160,7 +160,7 @@ test.each(["sudo", "run0", "env -i"])(
     await buildProgram(dir.path, `gcc && mv program ${name} && touch program`);
     const run = (...argv: string[]) => here.run([...RUN, ...argv], { cwd: dir.path });
     const { code, stderr } = await run("--", `./${name}`, ...words, "true");
-    expect(stderr).toMatch(/^xsocket: \.\/\w+ would open no port.*LD_PRELOAD.*behind it.*\n$/);
+    expect(stderr).toMatch(/^xsocket: \.\/\w+ would open no port.*LD_PRELOAD.*after it.*\n$/);
     expect(code).toBe(1);
     expect((await run("--force", "--", `./${name}`)).code).toBe(0);
   },
@@ -223,8 +223,8 @@ test("judges a script by its interpreter, and runs anything with --force", async
 test.each([
   ["lies at a path beyond ASCII", '"$PWD/caf\u00e9/sh"'],
   ["lies at a path that is no text", "\"$PWD/\"$'\\xff/sh'"],
-  ["stands behind an option of env(1) that takes a word", "'/usr/bin/env -S -u NAME sh'"],
-  ["stands behind a variable for env(1)", "'/usr/bin/env -S NAME=value sh'"],
+  ["comes after an option of env(1) that takes a word", "'/usr/bin/env -S -u NAME sh'"],
+  ["comes after a variable for env(1)", "'/usr/bin/env -S NAME=value sh'"],
   ["is quoted for env(1)", "'/usr/bin/env -S \"sh\"'"],
 ])("finds an interpreter that %s", async (_where, line) => {
   using dir = tempDir();

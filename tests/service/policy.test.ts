@@ -79,7 +79,7 @@ describe("policy", () => {
       xsocket("policy", "check", await policyFile(dir.join("p"), rules.join("")));
     expect(await checked(raw, all, status, root, raw, group)).toMatchObject({
       stderr:
-        "xsocket: warning: all decides about ordinary sockets for everybody, so those behind it do not (rule 4, rule 6): put it last\n",
+        "xsocket: warning: all decides about ordinary sockets for everybody, so those after it do not (rule 4, rule 6): put it last\n",
       code: 0,
     });
     expect((await checked(root, group, all, raw, status)).stderr).toBe("");

@@ -2,7 +2,7 @@ import type { ArgsDef, CommandContext, CommandDef, CommandMeta } from "citty";
 
 /** What a command is given beside its options. */
 export interface Invocation {
-  /** The program behind `--` and its arguments; empty when there is none. */
+  /** The program after `--` and its arguments; empty when there is none. */
   readonly program: readonly string[];
   /** Where the program stands among the command's arguments. */
   readonly programIndex: number;
@@ -10,14 +10,14 @@ export interface Invocation {
   readonly planFd: number;
 }
 
-/** A citty command, which may also take a program behind its options. */
+/** A citty command, which may also take a program after its options. */
 export interface Command<T extends ArgsDef = ArgsDef> extends CommandDef<T> {
   /** Its name is the one that commands.ts has for it. */
   readonly meta: CommandMeta & { readonly description: string };
   readonly args?: T;
   /** How its usage shows the program; without it the command takes none. */
   readonly program?: string;
-  /** What the program stands behind, "--" by default. */
+  /** What comes before the program, "--" by default. */
   readonly separators?: readonly string[];
 }
 

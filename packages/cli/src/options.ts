@@ -102,7 +102,7 @@ function extraArgument(argv: readonly string[], args: ArgsDef): string | undefin
 function checkCount(argv: readonly string[], args: ArgsDef, help: string, program: boolean): void {
   const extra = extraArgument(argv, args);
   if (extra === undefined) return;
-  const remedy = program ? `a program stands behind "--", see "${help}"` : `see "${help}"`;
+  const remedy = program ? `a program goes after "--", see "${help}"` : `see "${help}"`;
   throw new MisuseError(`"${extra}" is one argument too many: ${remedy}`);
 }
 
@@ -110,7 +110,7 @@ function checkCount(argv: readonly string[], args: ArgsDef, help: string, progra
  * Refuses what citty would accept, or report in other words: unknown options, options without their value or
  * with a wrong one, and more arguments than the table has.
  *
- * @param program whether the command takes a program behind "--"
+ * @param program whether the command takes a program after "--"
  * @throws {MisuseError}
  */
 export function checkOptions(

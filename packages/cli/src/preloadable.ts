@@ -27,7 +27,7 @@ const MACHINES: Record<number, string> = {
 };
 
 const OPEN =
-  'start it with "xsocket open --exec" if it supports socket activation, change its source to use libxsocket, or, if it only starts another program, put "xsocket run" behind it';
+  'start it with "xsocket open --exec" if it supports socket activation, change its source to use libxsocket, or, if it only starts another program, put "xsocket run" after it';
 
 /* XSOCKET_LIBDIR is no remedy: this command would load its own libxsocket.so from there, too. */
 function byHand(platform: string): string {
@@ -158,7 +158,7 @@ const CHECKS: readonly Check[] = [
   where(
     ({ program }) => MANAGERS.has(basename(program.path)),
     "it has a service started, which has its own environment",
-    'give the service each line of "xsocket run --print" (in a unit behind Environment=, as docs/systemd.md shows)',
+    'give the service each line of "xsocket run --print" (in a unit after Environment=, as docs/systemd.md shows)',
   ),
   ({ elf: { compiler } }) =>
     compiler && {
@@ -173,12 +173,12 @@ const CHECKS: readonly Check[] = [
   where(
     ({ program }) => changesUser(program.image),
     "it is set-user-ID or set-group-ID, so the loader ignores LD_PRELOAD",
-    'put "xsocket run" behind it, or run it as the user that it becomes',
+    'put "xsocket run" after it, or run it as the user that it becomes',
   ),
   where(
     ({ program, words }) => dropsPreload(program, words),
     "it drops LD_PRELOAD from the environment of the program that it starts",
-    'put "xsocket run" behind it',
+    'put "xsocket run" after it',
   ),
   ({ program: { image } }) =>
     hasCapabilities(image)

@@ -54,11 +54,11 @@ export const launchers: readonly Program[] = [
   behind("mptcpize", "mptcpize", "exec mptcpize run", {
     cannot: {
       reason: "it sets LD_PRELOAD to its own library, in place of what was there",
-      instead: "name both libraries behind it, as in the next line",
+      instead: "name both libraries after it, as in the next line",
     },
   }),
   behind(
-    "mptcpize, with the library behind it",
+    "mptcpize, with the library after it",
     "mptcpize",
     `library=$LD_PRELOAD; unset LD_PRELOAD; export library; exec mptcpize run sh -c 'LD_PRELOAD="$library $LD_PRELOAD" exec "$@"' -`,
     { remark: "the socket that moves is one of MPTCP" },
@@ -66,9 +66,9 @@ export const launchers: readonly Program[] = [
   behind("env -i, and others that clean the environment", "coreutils", "exec env -i", {
     version: "env --version | head -n 1",
     cannot: {
-      reason: "the program behind it is started without LD_PRELOAD",
+      reason: "the program after it is started without LD_PRELOAD",
       instead:
-        "put the library behind it (`env -i xsocket run ...`), or have it keep LD_PRELOAD, XBIND and XSOCKET",
+        "put the library after it (`env -i xsocket run ...`), or have it keep LD_PRELOAD, XBIND and XSOCKET",
     },
   }),
   built("ThreadSanitizer", "gcc", "gcc -fsanitize=thread"),

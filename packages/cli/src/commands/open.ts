@@ -25,7 +25,7 @@ const args = {
     "Bind it to this port on all addresses there, and listen if it is a stream socket",
   ),
   exec: flag(
-    "The program behind it, or behind --, gets the socket as descriptor 3, as from a socket unit of systemd (LISTEN_FDS)",
+    "The program after it, or after --, gets the socket as descriptor 3, as from a socket unit of systemd (LISTEN_FDS)",
   ),
   json: flag("Print JSON"),
 } as const satisfies ArgsDef;

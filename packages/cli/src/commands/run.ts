@@ -107,7 +107,7 @@ export default command({
     const [name, ...rest] = program;
     if (name === undefined)
       throw new MisuseError(
-        'no program is given: put it last, behind "--", or see "xsocket run --help"',
+        'no program is given: put it last, after "--", or see "xsocket run --help"',
       );
     if (!given.force) refuseHopeless(name, rest);
     const server = serverSocket(given.socket);

@@ -72,7 +72,7 @@ __xsocket_has() {
   return 1
 }
 
-# Whether a word ends what is the command's own: behind it stands a program.
+# Whether a word ends the command's own arguments: a program comes after it.
 __xsocket_ends() {
   case $1 in
 ${entries.map((entry) => separatorCase(entry)).join("")}    *) return 1 ;;

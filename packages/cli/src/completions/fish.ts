@@ -81,7 +81,7 @@ function __xsocket_complete
     complete -c xsocket -n "__xsocket_within $argv[1]" $argv[2..]
 end
 
-# What fish knows about the program that stands behind the first separator.
+# What fish knows about the program after the first separator.
 function __xsocket_program_complete
     set -l words (commandline -opc)
     for i in (seq 3 (count $words))

@@ -22,7 +22,7 @@ export interface Entry {
   readonly options: readonly Option[];
   /** What its arguments may be, in their order. */
   readonly positionals: readonly Values[];
-  /** What a program may stand behind; empty for a command that takes none. */
+  /** What may come before a program; empty for a command that takes none. */
   readonly separators: readonly string[];
 }
 

@@ -45,7 +45,7 @@ export function zshScript(entries: readonly Entry[]): string {
   return `#compdef xsocket xsocket-server
 # zsh completion for xsocket, made by "xsocket completions zsh"
 
-# Completes a program behind one of the words given; fails where none is before the cursor.
+# Completes a program after one of the words given; fails where none is before the cursor.
 __xsocket_program() {
   local -i i
   for ((i = 2; i < CURRENT; i++)); do

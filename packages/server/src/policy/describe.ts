@@ -39,13 +39,13 @@ function isOfAnySocket({ kind, families, types, protocols }: Rule): boolean {
   return kind === "socket" && !families && !types && !protocols;
 }
 
-/** The warning about rules behind one for everybody, which decides before they are tried. */
+/** The warning about rules after one for everybody, which decides before they are tried. */
 export function lateWarning({ rules }: Policy): string | undefined {
   const ordinary = rules.filter((rule) => isOfAnySocket(rule));
   const at = ordinary.findIndex(({ uids, gids }) => !uids && !gids);
   const late = ordinary.slice(at + 1).map(({ name }) => name);
   if (at < 0 || late.length === 0) return undefined;
-  return `${ordinary[at]?.name} decides about ordinary sockets for everybody, so those behind it do not (${late.join(", ")}): put it last`;
+  return `${ordinary[at]?.name} decides about ordinary sockets for everybody, so those after it do not (${late.join(", ")}): put it last`;
 }
 
 /** How the trial of one rule ended: it decided, or what in it did not match. */
