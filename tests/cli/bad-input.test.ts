@@ -147,6 +147,14 @@ test.each(ROWS)("xsocket %s: reports the error in one sentence", async (words, c
   await expectSentence([XSOCKET, ...argv], code, ...says);
 });
 
+test.each([
+  ["run --port 1 --", "python3 -m http.server"],
+  ["open --exec", "/bin/sh -c true"],
+])("%s says that quotes make %o one word", async (words, program) => {
+  const argv = [XSOCKET, ...words.split(" "), program];
+  await expectSentence(argv, 1, program, "without the quotes around it");
+});
+
 /* bash, because Bun.spawn cannot pass such an argument. */
 test.each([
   "serve $'/tmp/\\xff/control'",

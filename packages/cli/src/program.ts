@@ -14,10 +14,15 @@ const PLAIN_ENV_OPTION = /^-[ivS]*$/;
 /* Words that are not the name of a program to env(1), or only after unquoting or expansion. */
 const ENV_SYNTAX = /^-|["'\\$]/;
 
-/* Why the kernel would not run what was named by its path. */
-function whyNot(path: string): string {
+/* Why execvp(3) would find nothing to run. */
+function whyNot(name: string): string {
+  const [first = ""] = name.split(" ");
+  if (first !== name && lookUp(first) !== undefined)
+    return "program and arguments are one word, so give them without the quotes around it";
+  if (!name.includes("/"))
+    return "no directory in PATH has an executable of this name, so install it or give its path";
   try {
-    if (statSync(path).isDirectory())
+    if (statSync(kernelPath(name)).isDirectory())
       return "it is a directory, so give the path of a program in it";
     return "it is not executable for this user, so check its mode (chmod +x) and its owner";
   } catch (error) {
@@ -115,12 +120,7 @@ export function spoken({ name, path, image }: Program): string {
  */
 export function findProgram(name: string): Program | undefined {
   const path = lookUp(name);
-  if (path === undefined)
-    throw new FailureError(
-      name.includes("/")
-        ? `cannot run ${name}: ${whyNot(kernelPath(name))}`
-        : `cannot run ${name}: no directory in PATH has an executable of this name, so install it or give its path`,
-    );
+  if (path === undefined) throw new FailureError(`cannot run ${name}: ${whyNot(name)}`);
   let image = path;
   for (let depth = 0; depth < INTERPRETERS_MAX; depth++) {
     if (!isText(image)) return undefined;
