@@ -20,6 +20,8 @@ const LONG = `/tmp/${"x".repeat(120)}`;
 const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[] = [
   ["frob", 2, "frob", "xsocket --help"],
   ["lib --frob xbind", 2, "--frob", "xsocket lib --help"],
+  ["serve ~/control", 2, "~/control", "$HOME/control"],
+  ["run --port 1 --socket=~/control -- true", 2, "~/control", "$HOME/control"],
   ["run --port 1 nc -l", 2, '"nc"', 'after "--"'],
   ["lib xbind b", 2, '"b"', "--help"],
   ["lib frob", 2, "frob", "xbind"],
