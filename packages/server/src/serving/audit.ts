@@ -55,7 +55,7 @@ function openFile(path: string): number {
           : `cannot write the audit file ${path}: it is a FIFO that nobody reads. Start its reader first`,
         { cause: error },
       );
-    const remedy = "Give the path of a file that this user may write, in a directory that there is";
+    const remedy = "Give the path of a file that this user may write, in a directory that exists";
     throw systemError(`write the audit file ${path}`, error, remedy);
   }
 }
