@@ -45,7 +45,7 @@ export function refuseUnknown(asked: string, options: unknown, known: readonly s
     throw misuse(
       asked,
       `the options are ${inspect(options)}`,
-      `Give an object of ${known.join(", ")}.`,
+      `Give an object with any of ${known.join(", ")}.`,
     );
   for (const key in options) {
     if (known.includes(key) || Reflect.get(options, key) === undefined) continue;
