@@ -166,6 +166,21 @@ test.each(["sudo", "run0", "env -i"])(
   },
 );
 
+/* As in every guide to a VPN in a namespace. */
+test("looks at the program that ip-netns(8) starts", async () => {
+  using dir = tempDir();
+  await buildProgram(dir.path, "gcc && cp program ip && mv program sudo");
+  const run = (...argv: string[]) => here.run(argv, { cwd: dir.path });
+  const netns = ["--", "./ip", "netns", "exec", "vpn"];
+  const { code, stderr } = await run(...RUN, ...netns, "./sudo", "true");
+  expect(stderr).toMatch(/^xsocket: \.\/sudo would open no port there/);
+  expect(code).toBe(1);
+  expect((await run(...RUN, ...netns, "./ip")).code).toBe(0);
+  expect((await run(...RUN, "--force", ...netns, "./sudo")).code).toBe(0);
+  const doctor = await run(XSOCKET, "doctor", quiet.path, ...netns, "./sudo", "true");
+  expect(doctor.stdout).toMatch(/FAILED +program +\.\/sudo: it drops LD_PRELOAD/);
+});
+
 test("refuses systemctl, which has a service started", async () => {
   using dir = tempDir();
   await buildProgram(dir.path, "gcc && mv program systemctl");

@@ -133,3 +133,9 @@ export function findProgram(name: string): Program | undefined {
   }
   return { name, path, image };
 }
+
+/** What ip-netns(8) starts in a namespace, with its arguments; empty for any other command line. */
+export function startedInNetns(argv: readonly string[]): readonly string[] {
+  const [name = "", object, verb, , ...started] = argv;
+  return basename(name) === "ip" && object === "netns" && verb === "exec" ? started : [];
+}
