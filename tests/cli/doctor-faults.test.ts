@@ -65,6 +65,14 @@ describe("doctor reports", () => {
       expectOnly(await examine([part], { place: target }), "socket", /there is no @/, /./);
   });
 
+  test("no fault of the socket for an abstract name with a line break", async () => {
+    const name = `xsocket-doctor-${process.pid}\nx`;
+    using listener = Bun.listen({ unix: `\0${name}`, socket: { data() {} } });
+    const rows = await examine([`@${name}`]);
+    listener.stop();
+    expect(rows.find((row) => row.name === "socket")?.status).toBe("ok");
+  });
+
   test("permission for a directory on the path without search permission", async () => {
     await using target = await createNamespace();
     using dir = tempDir();

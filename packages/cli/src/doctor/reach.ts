@@ -132,8 +132,7 @@ function lookAt(path: string): "socket" | "other" | "missing" | "hidden" | "misp
 }
 
 function abstractRow(name: string): Row {
-  const here = readFileSync("/proc/self/net/unix", "utf8").split("\n");
-  return here.some((line) => line.endsWith(` ${name}`))
+  return readFileSync("/proc/self/net/unix", "utf8").includes(` ${name}\n`)
     ? ok("socket", `${name} is known in this network namespace`)
     : failed(
         "socket",
