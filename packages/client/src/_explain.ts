@@ -10,6 +10,18 @@ interface Explanation {
   readonly remedy: string;
 }
 
+/* What failed, for a code that has no row. */
+const FAILING: Record<XSocketStep, string> = {
+  options: "using an argument",
+  reach: "connecting to the server",
+  ask: "asking the server",
+  resolve: "looking up the host name",
+  bind: "bind",
+  listen: "listen",
+  connect: "connect",
+  adopt: "giving the socket to Bun",
+};
+
 /* connect(2) says ECONNREFUSED for a plain file, too. */
 function isNoSocket(path: string): boolean {
   try {
@@ -30,7 +42,7 @@ function rowFor(step: XSocketStep, code: string, server: string): string {
 /** Finds the words for a code, so that every error says what was found and what to do. */
 export function explain(step: XSocketStep, code: string, server: string): Explanation {
   const [found, remedy] = TABLE[step]?.[rowFor(step, code, server)] ?? [
-    `${step} failed`,
+    `${FAILING[step]} failed`,
     `See ${code} in docs/errors.md or in errno(3).`,
   ];
   const named = server.startsWith("@") ? server : resolve(server);

@@ -99,6 +99,14 @@ test("a remedy quotes the server for a shell", () => {
   }
 });
 
+test("an error without words of its own says in words what failed", () => {
+  const failure = { code: "EIO", server: "/run/x", asked: "get an IPv4 stream socket" } as const;
+  const { message } = new XSocketError({ ...failure, step: "ask" });
+  expect(message).toBe(
+    "cannot get an IPv4 stream socket through /run/x: asking the server failed (EIO). See EIO in docs/errors.md or in errno(3).",
+  );
+});
+
 test("a remedy gives a relative path as an absolute one", () => {
   const wrong = new XSocketError({ code: "ENOENT", step: "reach", server: "lan", asked: "ask" });
   expect(wrong.remedy).toContain(`"xsocket serve ${shellWord(`${process.cwd()}/lan`)}"`);
