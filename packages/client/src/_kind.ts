@@ -12,7 +12,6 @@ import {
   SOCK_RAW,
   SOCK_SEQPACKET,
   SOCK_STREAM,
-  SOCK_TYPE_MASK,
 } from "@xsocket/protocol";
 import { flagOf, misuse } from "./_options.ts";
 
@@ -101,7 +100,7 @@ export function kindNumbers(kind: SocketKind): KindNumbers {
 
 /** Names a kind for error messages: "get an IPv6 dgram socket". */
 export function askedFor({ domain, type, protocol }: KindNumbers): string {
-  const bare = type & SOCK_TYPE_MASK;
+  const bare = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
   const typeName = Object.entries(TYPES).find(([, value]) => value === bare)?.[0] ?? `type ${bare}`;
   const family = new Map([
     [AF_INET, "an IPv4"],

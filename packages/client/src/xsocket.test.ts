@@ -107,6 +107,17 @@ test("an error without words of its own says in words what failed", () => {
   );
 });
 
+test("an error names the type that was asked for, its unknown bits as well", async () => {
+  for (const [type, name] of [
+    [2, "dgram"],
+    [2 | 0o2004000, "dgram"], // SOCK_NONBLOCK and SOCK_CLOEXEC
+    [2 | 0x10000, "type 65538"],
+  ] as const) {
+    const { asked } = await failureOf({ via: "/run/xsocket/none", type });
+    expect(asked).toBe(`get an IPv4 ${name} socket`);
+  }
+});
+
 test("a remedy gives a relative path as an absolute one", () => {
   const wrong = new XSocketError({ code: "ENOENT", step: "reach", server: "lan", asked: "ask" });
   expect(wrong.remedy).toContain(`"xsocket serve ${shellWord(`${process.cwd()}/lan`)}"`);
