@@ -3,6 +3,7 @@ import { Glob } from "bun";
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { encode, type Message } from "@xsocket/protocol";
 
 const ROOT = join(import.meta.dir, "../..");
 const page = readFileSync(join(ROOT, "docs/ARCHITECTURE.md"), "utf8");
@@ -49,4 +50,21 @@ test("Which directory of the server does what", () => {
   expect(named(title, /^[a-z]+$/).toSorted()).toEqual([...directories].toSorted());
   const files = filesOf(src, "*/*.ts").map((file) => file.split("/").at(-1) ?? "");
   for (const name of named(title, /\.ts$/)) expect(files, name).toContain(name);
+});
+
+test("The messages", () => {
+  const messages: readonly Message[] = [
+    { kind: "request", domain: 2, type: 1, protocol: 0 },
+    { kind: "response", error: 0 },
+    { kind: "status-request" },
+    { kind: "status-response", json: new Uint8Array() },
+  ];
+  const said = page.matchAll(/^\| \S.* \| (\d+)(?: \+ JSON)? +\| `0x(\w+)` "(\w+)"/gm);
+  expect([...said].map(([, bytes, number, letters]) => [Number(bytes), number, letters])).toEqual(
+    messages.map((message) => {
+      const bytes = encode(message);
+      const signature = bytes.subarray(0, 4);
+      return [bytes.byteLength, signature.toHex(), new TextDecoder().decode(signature)];
+    }),
+  );
 });
