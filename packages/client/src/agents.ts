@@ -121,7 +121,7 @@ class Connector {
 export class HttpAgent extends http.Agent {
   readonly #connector: Connector;
 
-  constructor(through: Through, options: http.AgentOptions = {}) {
+  constructor(through: Through = {}, options: http.AgentOptions = {}) {
     super(options);
     this.#connector = new Connector(through);
   }
@@ -148,7 +148,7 @@ export class HttpAgent extends http.Agent {
 export class HttpsAgent extends https.Agent {
   readonly #connector: Connector;
 
-  constructor(through: Through, options: https.AgentOptions = {}) {
+  constructor(through: Through = {}, options: https.AgentOptions = {}) {
     super(options);
     this.#connector = new Connector(through);
   }

@@ -207,6 +207,10 @@ test("misspelt options of the SDK are refused, and other unknown ones are left t
   await expect(listen(more)).rejects.toMatchObject({ code: "ENOENT" });
 });
 
+test("an agent can be made without arguments, as node:http's can", () => {
+  for (const agent of [new HttpAgent(), new HttpsAgent()]) agent.destroy();
+});
+
 test("an invalid value is refused by name", async () => {
   const socket = { data() {} };
   // as Express makes one
