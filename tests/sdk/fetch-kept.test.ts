@@ -2,9 +2,17 @@
 import { expect, test } from "bun:test";
 import { truncateSync, writeFileSync } from "node:fs";
 import { fetchVia, listen, serve } from "@xsocket/client";
+import { boundPort } from "../../packages/client/src/_socket.ts";
 import { socketsOf } from "../harness/descriptors.ts";
-import { eventually, guardDescriptors, startServer, tempDir } from "../harness/index.ts";
+import {
+  descriptors,
+  eventually,
+  guardDescriptors,
+  startServer,
+  tempDir,
+} from "../harness/index.ts";
 import { makeCertificate } from "./certificate.ts";
+import { optionOf } from "./observed.ts";
 
 guardDescriptors();
 
@@ -79,6 +87,42 @@ test("a request with keepalive false or connection: close has a connection of it
   expect(new Set(kept).size).toBe(1);
   expect(new Set([...kept, ...others]).size).toBe(3);
   expect(await portOf({})).toBe(kept[0] ?? "");
+});
+
+/* boundPort() throws for a descriptor that is not a socket. */
+function isSocketAt(fd: number, port: number): boolean {
+  try {
+    return boundPort(fd) === port;
+  } catch {
+    return false;
+  }
+}
+
+/* SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT of the client's socket, which this process has as well. */
+function probing(request: Request, server: Bun.Server<undefined>): Response {
+  const port = server.requestIP(request)?.port ?? 0;
+  const fd = [...descriptors().keys()].find((each) => isSocketAt(each, port)) ?? -1;
+  const tcp = [4, 5, 6].map((name) => optionOf(fd, 6, name));
+  return Response.json([optionOf(fd, 1, 9), ...tcp]);
+}
+
+test("TCP asks for a silent peer as late as on a connection of Bun's fetch", async () => {
+  using dir = tempDir();
+  const certificate = await makeCertificate(dir.path, "web.test");
+  await using server = await startServer();
+  const place = { via: server.path, hostname, port: 0, fetch: probing };
+  using plain = await serve(place);
+  using secure = await serve({ ...place, tls: certificate });
+  using there = fetchVia(server.path);
+  const asked = async (form: typeof fetch, url: URL, keepalive: boolean): Promise<unknown> =>
+    (await form(url, { tls: { ca: certificate.cert }, keepalive })).json();
+  for (const { url } of [plain, secure])
+    for (const keepalive of [true, false]) {
+      const own = await asked(fetch, url, keepalive);
+      if (keepalive) expect(own).toEqual([1, 60, 1, 10]);
+      expect(await asked(there, url, keepalive)).toEqual(own);
+      expect(await asked(there, url, keepalive)).toEqual(own); // over the kept connection, if it is kept
+    }
 });
 
 test("a short answer that nobody reads gives its connection back for later requests", async () => {

@@ -26,6 +26,9 @@ const REFUSED = {
 
 interface Wanted extends http.ClientRequestArgs {
   readonly [GIVEN_UP]?: AbortSignal;
+  /* What node:http takes from an agent's own keepAlive and keepAliveMsecs. */
+  readonly keepAlive?: boolean;
+  readonly keepAliveInitialDelay?: number;
 }
 
 /* A signal's reason may be of any type, and node:http takes null and the like for no error. */
@@ -74,6 +77,7 @@ class Connector {
     const from = performance.now();
     const peer = { host: host ?? undefined, port: Number(port), localAddress, localPort };
     const wrapped = nodeConnect({ ...options, ...peer }).then((socket) => {
+      if (others.keepAlive) socket.setKeepAlive(true, others.keepAliveInitialDelay); // as net.connect does
       const stream = wrapOrClose(socket, wrap);
       if (stream instanceof tls.TLSSocket) this.#limit(stream, `${host}:${port}`, from);
       return stream;
