@@ -29,6 +29,7 @@ export function makeDirectory(): string {
 export function removeDirectory(directory: string): void {
   rmSync(directory, { recursive: true, force: true });
   directories.delete(directory);
+  if (directories.size === 0) process.off("exit", removeAll); // each run under --hot has its own
 }
 
 function removeAll(): void {
