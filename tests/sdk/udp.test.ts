@@ -156,6 +156,19 @@ test("a socket that is not connected hears ICMP errors, too", async () => {
   }
 });
 
+test("each name is looked up once, however many addresses the peer has", async () => {
+  await using server = await startServer();
+  const asked: string[] = [];
+  const lookup = (name: string): string[] => {
+    asked.push(name);
+    return name === "own.test" ? ["127.0.0.1"] : ["2001:db8::1", "2001:db8::2", "127.0.0.1"];
+  };
+  const connect = { hostname: "peer.test", port: 9 };
+  using socket = await udp({ via: server.path, hostname: "own.test", lookup, connect });
+  expect(socket.remoteAddress.address).toBe("127.0.0.1");
+  expect(asked).toEqual(["peer.test", "own.test"]);
+});
+
 async function slowLookup(): Promise<string[]> {
   await Bun.sleep(300);
   return ["127.0.0.1"];

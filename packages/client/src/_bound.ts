@@ -15,6 +15,8 @@ export interface BindPlan {
   readonly type: "stream" | "dgram";
   /** Undefined for all addresses of the target namespace, of both families if it has IPv6. */
   readonly hostname: string | undefined;
+  /** The addresses of `hostname`, if they are known already. */
+  readonly ips?: readonly IpAddress[] | undefined;
   /** The only IP version allowed; either by default. */
   readonly family?: 4 | 6 | undefined;
   readonly port: number;
@@ -101,7 +103,7 @@ export async function bound(plan: BindPlan, through: Through): Promise<Bound> {
   const deadline = new Deadline(through);
   const request = { ...through, session, deadline, asked };
   const { hostname } = plan;
-  const all = hostname === undefined ? EVERYWHERE : await resolve(request, hostname);
+  const all = plan.ips ?? (hostname === undefined ? EVERYWHERE : await resolve(request, hostname));
   const ips = all.filter(({ family }) => family === (plan.family ?? family));
   if (ips.length === 0)
     throw misuse(

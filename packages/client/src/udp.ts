@@ -1,6 +1,6 @@
 import type { udp as bun } from "bun";
 import { ANY, hostPort, type IpAddress } from "./_address.ts";
-import { type BindPlan, bindPlan, bound } from "./_bound.ts";
+import { askedOf, type BindPlan, bindPlan, bound } from "./_bound.ts";
 import { adoptDatagrams, describe } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
 import { checkPort, flagOf, hostOf, misuse, refuseKeys } from "./_options.ts";
@@ -90,11 +90,13 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   const deadline = new Deadline(options);
   const given = "connect" in options ? options.connect : undefined;
   const peers = given ? await peersOf(given, options, deadline) : undefined;
-  const plan: DatagramPlan = {
-    ...bindPlan("receive datagrams at", "dgram", hostname, options.port ?? 0, options),
-    reuseAddr: flagOf(asked, options, "reuseAddr"),
-    asked,
-  };
+  const place = bindPlan("receive datagrams at", "dgram", hostname, options.port ?? 0, options);
+  const reuseAddr = flagOf(asked, options, "reuseAddr");
+  const ips =
+    hostname === undefined
+      ? undefined
+      : await addressesOf(hostname, options, deadline, askedOf(place));
+  const plan: DatagramPlan = { ...place, ips, reuseAddr, asked };
   const open = (one: DatagramPeer | undefined) => opened(plan, one, options, deadline);
   const { socket: owned, ip, peer } = await firstThatDoes(peers ?? [undefined], deadline, open);
   using socket = owned;
@@ -136,6 +138,15 @@ interface Opened {
   readonly peer: DatagramPeer | undefined;
 }
 
+async function addressesOf(
+  hostname: string,
+  through: Through,
+  deadline: Deadline,
+  asked: string,
+): Promise<IpAddress[]> {
+  return resolve({ ...through, session: sessionFor(through.via), deadline, asked }, hostname);
+}
+
 /* Resolves the peer in the target namespace: Bun would ask the name servers of this process's own. */
 async function peersOf(
   to: { readonly hostname: string; readonly port: number },
@@ -146,8 +157,7 @@ async function peersOf(
   if (!hostname) throw misuse("send datagrams", "the peer has no hostname", "Give one in connect.");
   const port = checkPort(`send datagrams to ${hostname}`, to.port);
   const asked = `send datagrams to ${hostPort(hostname, port)}`;
-  const session = sessionFor(through.via);
-  const ips = await resolve({ ...through, session, deadline, asked }, hostname);
+  const ips = await addressesOf(hostname, through, deadline, asked);
   return ips.map((ip) => ({ ip, port, asked }));
 }
 
