@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import * as dgram from "node:dgram";
 import { getEventListeners, once } from "node:events";
 import * as http from "node:http";
+import * as http2 from "node:http2";
 import * as https from "node:https";
 import { connect, createServer, type Socket } from "node:net";
 import * as tls from "node:tls";
@@ -28,7 +29,7 @@ import {
   tempDir,
 } from "../harness/index.ts";
 import { makeCertificate } from "./certificate.ts";
-import { portOf } from "./observed.ts";
+import { portOf, rejection } from "./observed.ts";
 
 guardDescriptors();
 
@@ -304,6 +305,28 @@ test("a node:http server that was closed and listens again keeps connections ali
     expect(again).toMatchObject({ code: "ERR_SERVER_NOT_RUNNING" });
     await eventually("our listeners to be gone", () => web.listenerCount("request") === 1);
     expect(web.listenerCount("newListener")).toBe(0);
+  }
+});
+
+test("a server that is closed before it listens does not listen, and can do so later", async () => {
+  await using server = await startServer();
+  const { path: via } = server;
+  const host = "127.0.0.1";
+  const slowly = async (): Promise<string[]> => {
+    await Bun.sleep(100);
+    return [host];
+  };
+  for (const each of [createServer(), http.createServer(), http2.createServer()]) {
+    const close: unknown = Reflect.get(each, "close");
+    const pending = rejection(nodeListen(each, { via, host: "a.test", lookup: slowly }));
+    const told = await new Promise((resolve) => void each.close(resolve));
+    expect(told).toMatchObject({ code: "ERR_SERVER_NOT_RUNNING" });
+    expect(await pending).toMatchObject({ code: "ECANCELED", step: "listen", server: via });
+    expect([each.listening, Reflect.get(each, "close") === close]).toEqual([false, true]);
+    await nodeListen(each, { via, host });
+    const [again] = await Promise.all([rejection(nodeListen(each, { via })), Bun.sleep(1)]);
+    expect([again.code, each.listening]).toEqual(["EINVAL", true]);
+    expect(await new Promise((resolve) => void each.close(resolve))).toBeUndefined();
   }
 });
 

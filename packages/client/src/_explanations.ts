@@ -182,6 +182,10 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "another socket of the target namespace listens there",
       "Stop the other program or choose another port.",
     ],
+    ECANCELED: [
+      "the server that was to listen was closed meanwhile",
+      "Close it later, or call nodeListen again.",
+    ],
   },
   connect: {
     ECANCELED: [

@@ -5,7 +5,7 @@ import * as net from "node:net";
 import { inspect } from "node:util";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { ANY, hostPort, type IpAddress } from "./_address.ts";
-import { type BindPlan, bindPlan, bound, failedAt } from "./_bound.ts";
+import { askedOf, type BindPlan, bindPlan, type Bound, bound, failedAt } from "./_bound.ts";
 import { adoptable, adoptNodeConnection, madeWith, refusal } from "./_bun.ts";
 import { feed } from "./_feed.ts";
 import { checkBacklog, checkPort, flagOf, hostOf, misuse } from "./_options.ts";
@@ -13,7 +13,7 @@ import { setOption } from "./_socket.ts";
 import { failedCall, pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { connectedSocket } from "./_connected.ts";
-import { withoutOurLines } from "./error.ts";
+import { withoutOurLines, XSocketError } from "./error.ts";
 import { OwnedSocket } from "./owned.ts";
 
 /** A peer for node:net, and the server through which to reach it. */
@@ -91,6 +91,29 @@ function refuseTwice({ listening }: net.Server): void {
     throw misuse("listen", "the server listens already", "Close it first, or make another one.");
 }
 
+/* Ends the binding when the server is closed meanwhile: it would listen all the same. Bun's http server then emits
+   nothing, so the method itself is watched. */
+async function boundUnlessClosed(
+  server: net.Server,
+  plan: BindPlan,
+  options: Through,
+): Promise<Bound> {
+  const closed = new AbortController();
+  const { close } = server; // oxlint-disable-line typescript/unbound-method -- called with the server
+  const watched: typeof close = (done) => {
+    const of = { server: pathOf(options.via), asked: askedOf(plan) };
+    closed.abort(new XSocketError({ code: "ECANCELED", step: "listen", ...of }));
+    return close.call(server, done);
+  };
+  server.close = watched;
+  try {
+    const signals = [closed.signal, options.signal ?? []].flat();
+    return await bound(plan, { ...options, signal: AbortSignal.any(signals) });
+  } finally {
+    if (server.close === watched) server.close = close; // else it is that of another call
+  }
+}
+
 /* Runs what uses a plan's socket. If a system call fails there, the error says what it was for. */
 async function call(
   plan: BindPlan,
@@ -149,7 +172,8 @@ async function adopted(
  * server.listen in the target namespace, for servers of node:net, node:tls, node:http and node:http2.
  * For HTTPS give the connections of a tls server to an http server, as the second example shows.
  *
- * @throws {XSocketError} as listen; ENOTSUP for a server of node:https, which Bun cannot feed
+ * @throws {XSocketError} as listen; ENOTSUP for a server of node:https, which Bun cannot feed; ECANCELED if the
+ *   server is closed meanwhile
  * @example
  * const server = http.createServer((_, response) => response.end("hello"));
  * await nodeListen(server, { via: "/run/xsocket/lan", port: 8080 });
@@ -181,7 +205,7 @@ export async function nodeListen<Server extends net.Server>(
   const backlog = checkBacklog("listen", options.backlog ?? NODE_BACKLOG);
   const host = hostOf("listen at", options) || undefined;
   const plan = bindPlan("listen at", "stream", host, options.port ?? 0, options);
-  const { socket: owned, ip } = await bound(plan, options);
+  const { socket: owned, ip } = await boundUnlessClosed(server, plan, options);
   using socket = owned;
   const setBacklog = (fd: number): void =>
     void checked("listen", loadSyscalls().listen(fd, backlog));
