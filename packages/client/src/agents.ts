@@ -24,6 +24,10 @@ const REFUSED = {
   family: "Give the agent itself a lookup that returns only addresses of this IP version.",
 };
 
+const REFUSED_AGENT = {
+  proxyEnv: "Leave proxyEnv out: the target namespace is the way already.",
+};
+
 interface Wanted extends http.ClientRequestArgs {
   readonly [GIVEN_UP]?: AbortSignal;
   /* What node:http takes from an agent's own keepAlive and keepAliveMsecs. */
@@ -57,8 +61,9 @@ class Connector {
   readonly #through: Through & { readonly via: Session };
   #ending = new AbortController();
 
-  constructor(through: Through) {
+  constructor(through: Through, options: http.AgentOptions) {
     refuseUnknown("make an agent", through, THROUGH_KEYS);
+    refuseKeys("make an agent", options, REFUSED_AGENT);
     this.#through = { ...through, via: sessionFor(through.via) };
   }
 
@@ -127,7 +132,7 @@ export class HttpAgent extends http.Agent {
 
   constructor(through: Through = {}, options: http.AgentOptions = {}) {
     super(options);
-    this.#connector = new Connector(through);
+    this.#connector = new Connector(through, options);
   }
 
   override createConnection(options: http.ClientRequestArgs, done?: Connected): undefined {
@@ -154,7 +159,7 @@ export class HttpsAgent extends https.Agent {
 
   constructor(through: Through = {}, options: https.AgentOptions = {}) {
     super(options);
-    this.#connector = new Connector(through);
+    this.#connector = new Connector(through, options);
   }
 
   override createConnection(options: https.RequestOptions, done?: Connected): undefined {

@@ -207,6 +207,13 @@ test("misspelt options of the SDK are refused, and other unknown ones are left t
   await expect(listen(more)).rejects.toMatchObject({ code: "ENOENT" });
 });
 
+test("an agent refuses proxyEnv, which would be ignored", () => {
+  const options = { proxyEnv: { HTTPS_PROXY: "http://127.0.0.1:1" } };
+  const refusal = expect.objectContaining({ code: "ENOTSUP", step: "options" });
+  for (const form of [HttpAgent, HttpsAgent])
+    expect(() => Reflect.construct(form, [{}, options])).toThrow(refusal);
+});
+
 test("an agent can be made without arguments, as node:http's can", () => {
   for (const agent of [new HttpAgent(), new HttpsAgent()]) agent.destroy();
 });
