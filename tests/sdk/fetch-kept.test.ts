@@ -1,7 +1,9 @@
 /* Connections that are kept alive for the next request. */
 import { expect, test } from "bun:test";
 import { truncateSync, writeFileSync } from "node:fs";
-import { fetchVia, listen, serve } from "@xsocket/client";
+import * as https from "node:https";
+import { createServer } from "node:tls";
+import { fetchVia, HttpsAgent, listen, nodeListen, serve } from "@xsocket/client";
 import { boundPort } from "../../packages/client/src/_socket.ts";
 import { socketsOf } from "../harness/descriptors.ts";
 import {
@@ -12,7 +14,7 @@ import {
   tempDir,
 } from "../harness/index.ts";
 import { makeCertificate } from "./certificate.ts";
-import { optionOf } from "./observed.ts";
+import { optionOf, portOf as portOfServer } from "./observed.ts";
 
 guardDescriptors();
 
@@ -286,6 +288,46 @@ test("a request that checks the certificate otherwise does not use a kept connec
   expect(await portOf({})).toBe(kept);
   for (const tls of [{ ca: [cert] }, { checkServerIdentity: () => undefined }])
     expect(await portOf(tls)).not.toBe(kept);
+});
+
+test("a new connection resumes an earlier TLS session as Bun's own do, if that was checked in the same way", async () => {
+  using dir = tempDir();
+  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  await using server = await startServer();
+  const resumed: boolean[] = [];
+  const answer = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nhi";
+  const web = createServer({ key, cert }, (client) => {
+    resumed.push(client.isSessionReused());
+    client.once("data", () => client.end(answer));
+  });
+  await nodeListen(web, { via: server.path, host: hostname });
+  const url = `https://${hostname}:${portOfServer(web)}/`;
+  using there = fetchVia(server.path);
+  const fetched = async (form: typeof fetch, more: object = {}): Promise<unknown> =>
+    (await form(url, { tls: { ca: cert, ...more } })).text();
+  const got = (agent: https.Agent): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      const request = https.get(url, { agent, ca: cert }, (response) => {
+        response.resume().on("end", resolve);
+      });
+      request.on("error", reject);
+    });
+  const through = { via: server.path };
+  const agents = [new https.Agent(), new HttpsAgent(through)];
+  for (const ask of [
+    () => fetched(fetch),
+    () => fetched(there),
+    ...agents.map((agent) => () => got(agent)),
+  ]) {
+    for (let i = 0; i < 3; i++) await ask();
+    expect(resumed.splice(0)).toEqual([false, true, true]);
+  }
+  for (const otherwise of [{ ca: [cert] }, { checkServerIdentity: () => undefined }])
+    for (let i = 0; i < 2; i++) await fetched(there, otherwise);
+  const none = new HttpsAgent(through, { maxCachedSessions: 0 });
+  for (let i = 0; i < 2; i++) await got(none);
+  expect(resumed).toEqual(Array<boolean>(6).fill(false));
+  web.close();
 });
 
 test("a POST that a redirect turns into a GET drops its content headers", async () => {

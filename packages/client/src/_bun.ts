@@ -5,7 +5,6 @@
 import type * as dgram from "node:dgram";
 import type * as http from "node:http";
 import * as net from "node:net";
-import * as tls from "node:tls";
 import type { FdSocketOptions, Socket, TCPSocketListener, udp } from "bun";
 import { errno, loadSyscalls, POLLIN, SyscallError } from "@xsocket/xbind-native";
 import { withoutOurLines } from "./error.ts";
@@ -138,16 +137,6 @@ export function hasNews(socket: net.Socket): boolean {
   const handle: unknown = Reflect.get(socket, "_handle");
   const fd: unknown = typeof handle === "object" && handle !== null && Reflect.get(handle, "fd");
   return typeof fd === "number" && loadSyscalls().poll(fd, POLLIN, 0) > 0;
-}
-
-/** tls.connect over a socket, with the options of an https request, which TypeScript types differently. */
-export function secureNode(
-  socket: net.Socket,
-  options: object,
-  servername: string | undefined,
-): tls.TLSSocket {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
-  return tls.connect({ ...options, servername, socket } as tls.ConnectionOptions);
 }
 
 /** Sets properties that a native object cannot know, for example a listener's `port`. */

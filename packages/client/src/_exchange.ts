@@ -27,7 +27,9 @@ export interface Agents extends Disposable {
 
 /** Makes the agents of a fetch; those with `keepAlive` keep connections for the next request. */
 export function agentsOf(through: Through, keepAlive: boolean): Agents {
-  const options = { keepAlive, ...(keepAlive && { timeout: KEPT_MS, keepAliveMsecs: PROBE_MS }) };
+  const options = keepAlive
+    ? { keepAlive, timeout: KEPT_MS, keepAliveMsecs: PROBE_MS }
+    : { maxCachedSessions: 0 }; // a session is as good as a kept connection: see isKeyed
   const [plain, secure] = [new HttpAgent(through, options), new HttpsAgent(through, options)];
   const agents: Agents = {
     http: plain,

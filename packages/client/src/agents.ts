@@ -3,7 +3,6 @@ import * as https from "node:https";
 import * as net from "node:net";
 import type { Duplex } from "node:stream";
 import * as tls from "node:tls";
-import { secureNode } from "./_bun.ts";
 import { DEFAULT_TIMEOUT_MS, LONGEST_MS } from "./_deadline.ts";
 import { refuseKeys } from "./_options.ts";
 import { THROUGH_KEYS, type Through } from "./_through.ts";
@@ -13,6 +12,7 @@ import { nodeConnect } from "./node.ts";
 import { type Session, sessionFor } from "./session.ts";
 
 type Connected = (error: Error | null, stream: Duplex) => void;
+type Wrap = (socket: net.Socket) => Duplex;
 
 /** The key of a request's options for a signal that it needs no connection any more: node:http does not tell
     its agent. */
@@ -42,7 +42,7 @@ function errorOf(reason: unknown): Error {
 }
 
 /* node:tls throws for invalid options, and the socket would stay open. */
-function wrapOrClose(socket: net.Socket, wrap: (socket: net.Socket) => net.Socket): net.Socket {
+function wrapOrClose(socket: net.Socket, wrap: Wrap): Duplex {
   try {
     return wrap(socket);
   } catch (error) {
@@ -67,11 +67,7 @@ class Connector {
     this.#through = { ...through, via: sessionFor(through.via) };
   }
 
-  connect(
-    wanted: Wanted,
-    wrap: (socket: net.Socket) => net.Socket,
-    done: Connected | undefined,
-  ): undefined {
+  connect(wanted: Wanted, wrap: Wrap, done: Connected | undefined): undefined {
     const { host, port, localAddress, localPort, [GIVEN_UP]: givenUp, ...others } = wanted;
     const socketPath = others.socketPath || undefined; // libraries give null, and 0
     const [lookup, family] = [others.lookup || undefined, others.family || undefined];
@@ -165,7 +161,10 @@ export class HttpsAgent extends https.Agent {
   override createConnection(options: https.RequestOptions, done?: Connected): undefined {
     const name = options.servername || options.host || "";
     const servername = net.isIP(name) === 0 && name ? name : undefined; // an address is no SNI
-    const secure = (socket: net.Socket): net.Socket => secureNode(socket, options, servername);
+    // by node:https, which keeps the TLS session for the next connection to this peer
+    const secure = (socket: net.Socket): Duplex =>
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- with a socket it gives one
+      super.createConnection(Object.assign({ ...options, servername }, { socket })) as Duplex;
     return this.#connector.connect(options, secure, done);
   }
 
