@@ -110,6 +110,17 @@ test("reports a port that is in use or needs a privilege", async () => {
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
   expect(stderr).toMatch(/^xsocket: cannot bind port 3000.*EADDRINUSE.*another port\.\n$/);
   expect(holder.stderr).toBe("");
+  const sharing = `
+import socket, time
+s = socket.socket(type=socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("", 3000))
+time.sleep(60)`;
+  await using _ = target.spawn(["python3", "-c", sharing]);
+  await eventually("the datagram port", () => target.listens("udp", 3000));
+  // shared by SO_REUSEADDR, one of the two would get the datagrams of the other
+  const shared = await here.run([...start.slice(0, 3), "--type", "dgram", "--port", "3000"]);
+  expect(shared.stderr).toMatch(/^xsocket: cannot bind port 3000.*EADDRINUSE/);
   // the owner of the target may bind it, except from a user namespace below
   const held = isRoot ? ["setpriv", "--bounding-set=-net_bind_service"] : ["unshare", "--user"];
   const denied = await here.run([...held, XSOCKET, "open", server.path, "--port", "80"]);
