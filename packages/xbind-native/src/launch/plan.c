@@ -91,8 +91,8 @@ static int put_preload_aside(void)
 	return rc;
 }
 
-/* Bun's words reach the journal through our pipe, which it takes for the journal. */
-static int put_journal_behind(void)
+/* In the child: tells Bun that our pipe is the journal, so that its lines have their priority. */
+static int pass_for_journal(void)
 {
 	static char stream[WORDS_STREAM_BYTES];
 
@@ -114,7 +114,7 @@ static int child_exec(const struct bun *bun, struct streams *streams, int argc, 
 	rc = rc < 0 ? rc : place(streams->child[STREAM_ERR], STDERR_FILENO);
 	rc = rc < 0 ? rc : place(streams->child[STREAM_PLAN], CHILD_PLAN_FD);
 	rc = rc < 0 || cwd < 0 ? rc : place(cwd, CHILD_CWD_FD);
-	rc = rc < 0 || !for_journal ? rc : put_journal_behind();
+	rc = rc < 0 || !for_journal ? rc : pass_for_journal();
 	rc = rc < 0 ? rc : put_preload_aside();
 	if (rc < 0)
 		return rc;
