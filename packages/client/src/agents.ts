@@ -132,7 +132,8 @@ export class HttpAgent extends http.Agent {
   }
 
   override createConnection(options: http.ClientRequestArgs, done?: Connected): undefined {
-    return this.#connector.connect(options, (socket) => socket, done);
+    const plain = (socket: net.Socket): net.Socket => socket.setTimeout(options.timeout ?? 0);
+    return this.#connector.connect(options, plain, done);
   }
 
   /** Closes all its connections, those that are being made as well. */

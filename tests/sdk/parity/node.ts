@@ -27,8 +27,8 @@ async function connectTo(port: number): Promise<net.Socket> {
   return socket;
 }
 
-function agentOf(keepAlive = false): http.Agent {
-  return via ? new HttpAgent({ via }, { keepAlive }) : new http.Agent({ keepAlive });
+function agentOf(options: http.AgentOptions = {}): http.Agent {
+  return via ? new HttpAgent({ via }, options) : new http.Agent(options);
 }
 
 async function bind(socket: dgram.Socket): Promise<dgram.Socket> {
@@ -69,7 +69,7 @@ await play({
     for (const event of ["listening", "connection", "request", "close"])
       server.on(event, () => void log.push(event));
     const port = await listen(server);
-    const agent = agentOf(true);
+    const agent = agentOf({ keepAlive: true });
     const told = [server.listening, await get({ port, path: "/a", agent })];
     told.push(await get({ port, path: "/b", agent }), await close(server), server.listening);
     agent.destroy();
@@ -79,6 +79,17 @@ await play({
     const [error] = await once(http.get({ host, port: 1, agent: agentOf() }), "error");
     const { errno, code, syscall, address, port } = error;
     return [errno, code, syscall, address, port];
+  },
+  async "a request whose agent limits the silence of a server"() {
+    const server = net.createServer((client) => void client.resume());
+    const request = http.get({
+      host,
+      port: await listen(server),
+      agent: agentOf({ timeout: 200 }),
+    });
+    request.on("timeout", () => request.destroy(new Error("silent")));
+    const [error] = await once(request, "error", { signal: AbortSignal.timeout(HANGS_MS) });
+    return [String(error), await close(server)];
   },
   async "one that is closed while it answers"() {
     const server = pages(200);
