@@ -63,7 +63,7 @@ export class XSocketError extends Error {
   declare readonly errno?: number;
   /** The call as Node and Bun name it: "connect"; "listen" for every step of a listener; "bind" for datagrams; else missing. */
   declare readonly syscall?: string;
-  /** The address of that call, of several the last one tried; missing without `syscall`. */
+  /** The address of that call, of several the one that `code` is about; missing without `syscall`. */
   declare readonly address?: string;
   /** The port beside `address`. */
   declare readonly port?: number;
