@@ -4,7 +4,6 @@ import { truncateSync, writeFileSync } from "node:fs";
 import * as https from "node:https";
 import { createServer } from "node:tls";
 import { fetchVia, HttpsAgent, listen, nodeListen, serve } from "@xsocket/client";
-import { boundPort } from "../../packages/client/src/_socket.ts";
 import { socketsOf } from "../harness/descriptors.ts";
 import {
   descriptors,
@@ -14,7 +13,7 @@ import {
   tempDir,
 } from "../harness/index.ts";
 import { makeCertificate } from "./certificate.ts";
-import { optionOf, portOf as portOfServer } from "./observed.ts";
+import { isSocketAt, optionOf, portOf as portOfServer } from "./observed.ts";
 
 guardDescriptors();
 
@@ -90,15 +89,6 @@ test("a request with keepalive false or connection: close has a connection of it
   expect(new Set([...kept, ...others]).size).toBe(3);
   expect(await portOf({})).toBe(kept[0] ?? "");
 });
-
-/* boundPort() throws for a descriptor that is not a socket. */
-function isSocketAt(fd: number, port: number): boolean {
-  try {
-    return boundPort(fd) === port;
-  } catch {
-    return false;
-  }
-}
 
 /* SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT of the client's socket, which this process has as well. */
 function probing(request: Request, server: Bun.Server<undefined>): Response {

@@ -1,6 +1,7 @@
 import type * as net from "node:net";
 import { XSocketError } from "@xsocket/client";
 import { loadSyscalls } from "@xsocket/xbind-native";
+import { boundPort } from "../../packages/client/src/_socket.ts";
 
 /** The error of a call that has to fail. @throws {Error} when it does not, or fails in another way */
 export async function rejection(promise: Promise<unknown>): Promise<XSocketError> {
@@ -22,6 +23,15 @@ export function optionOf(fd: number, level: number, name: number): number {
 /** The descriptor of one of Bun's sockets, which Bun's types do not declare. */
 export function fdOf(socket: object): number {
   return Number(Reflect.get(socket, "fd"));
+}
+
+/** Whether a descriptor is a socket bound to this port: boundPort() throws for one that is no socket. */
+export function isSocketAt(fd: number, port: number): boolean {
+  try {
+    return boundPort(fd) === port;
+  } catch {
+    return false;
+  }
 }
 
 /** The port that a server of Node's listens on; 0 if it does not. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { serve, serveSync, XSocketError } from "@xsocket/client";
-import { boundPort, getOption } from "../../packages/client/src/_socket.ts";
+import { getOption } from "../../packages/client/src/_socket.ts";
 import {
   createNamespace,
   descriptors,
@@ -16,6 +16,7 @@ import {
 } from "../harness/index.ts";
 import { makeCertificate } from "./certificate.ts";
 import { curl, WS } from "./web-clients.ts";
+import { isSocketAt } from "./observed.ts";
 
 guardDescriptors();
 
@@ -61,15 +62,6 @@ async function check(target: Namespace, server: Bun.Server<Data>): Promise<void>
   expect((await target.run(socket)).stdout).toBe("welcome 127.0.0.1,7 hello\n");
   server.reload(handlers("two"));
   expect(await curl(target, ...echo)).toContain('"two"');
-}
-
-/* boundPort() throws for a descriptor that is not a socket. */
-function isSocketAt(fd: number, port: number): boolean {
-  try {
-    return boundPort(fd) === port;
-  } catch {
-    return false;
-  }
 }
 
 /* The URLs that a server sees for the arguments of its own fetch(). */
