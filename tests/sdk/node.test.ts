@@ -330,6 +330,20 @@ test("a server that is closed before it listens does not listen, and can do so l
   }
 });
 
+test("a server or socket that is closed just before its listening event does not keep the call waiting", async () => {
+  await using server = await startServer();
+  const place = { via: server.path, host: "127.0.0.1" };
+  const web = createServer();
+  const start = web.listen.bind(web);
+  web.listen = (at: unknown) => start(at).close();
+  await expect(nodeListen(web, place)).rejects.toMatchObject({ code: "ECANCELED", step: "listen" });
+  expect(web.listening).toBe(false);
+  const socket = dgram.createSocket("udp4");
+  const bind = socket.bind.bind(socket);
+  socket.bind = (...at: unknown[]) => Reflect.apply(bind, socket, at).close();
+  await expect(nodeBind(socket, place)).rejects.toMatchObject({ code: "ECANCELED", step: "bind" });
+});
+
 test("a closed node:http server can be garbage-collected", async () => {
   await using server = await startServer();
   const closed = async (): Promise<WeakRef<http.Server>> => {

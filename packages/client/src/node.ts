@@ -3,7 +3,7 @@ import * as http from "node:http";
 import * as https from "node:https";
 import * as net from "node:net";
 import { inspect } from "node:util";
-import { checked, loadSyscalls } from "@xsocket/xbind-native";
+import { checked, errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
 import { ANY, hostPort, type IpAddress } from "./_address.ts";
 import { askedOf, type BindPlan, bindPlan, type Bound, bound, failedAt } from "./_bound.ts";
 import { adoptable, adoptNodeConnection, madeWith, refusal } from "./_bun.ts";
@@ -150,6 +150,7 @@ async function adopted(
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const ready = (): void => {
+    emitter.off("close", closed);
     try {
       resolve(settle(socket.take()));
     } catch (error) {
@@ -157,14 +158,19 @@ async function adopted(
       reject(error);
     }
   };
-  const refused = (error: Error): void =>
-    reject(refusal(error, emitter instanceof net.Server ? "listen" : "open"));
-  emitter.prependOnceListener("listening", ready).once("error", refused);
+  const isServer = emitter instanceof net.Server;
+  const refused = (error: Error): void => reject(refusal(error, isServer ? "listen" : "open"));
+  // "listening" never comes then, and Bun has closed the socket
+  const closed = (): void => {
+    socket.take();
+    reject(new SyscallError(isServer ? "listen" : "bind", errno.ECANCELED));
+  };
+  emitter.prependOnceListener("listening", ready).once("error", refused).once("close", closed);
   try {
     start(socket.fd);
     await promise;
   } finally {
-    emitter.off("listening", ready).off("error", refused);
+    emitter.off("listening", ready).off("error", refused).off("close", closed);
   }
 }
 
