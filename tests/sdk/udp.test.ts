@@ -169,6 +169,21 @@ test("each name is looked up once, however many addresses the peer has", async (
   expect(asked).toEqual(["peer.test", "own.test"]);
 });
 
+test("a name that has no address fails with the caller's line first in the stack", async () => {
+  await using server = await startServer();
+  const hostname = "none.test";
+  for (const place of [{ hostname }, { connect: { hostname, port: 9 } }]) {
+    let stack: unknown;
+    try {
+      await udp({ via: server.path, lookup: () => [], ...place });
+    } catch (error) {
+      stack = Reflect.get(Object(error), "stack");
+    }
+    const [first] = /^ +at .*$/m.exec(String(stack)) ?? [];
+    expect(first).toContain(import.meta.file);
+  }
+});
+
 async function slowLookup(): Promise<string[]> {
   await Bun.sleep(300);
   return ["127.0.0.1"];

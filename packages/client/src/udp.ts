@@ -144,7 +144,9 @@ async function addressesOf(
   deadline: Deadline,
   asked: string,
 ): Promise<IpAddress[]> {
-  return resolve({ ...through, session: sessionFor(through.via), deadline, asked }, hostname);
+  const session = sessionFor(through.via);
+  // awaited, so that an error's stack leads to the caller of udp
+  return await resolve({ ...through, session, deadline, asked }, hostname);
 }
 
 /* Resolves the peer in the target namespace: Bun would ask the name servers of this process's own. */
