@@ -316,14 +316,22 @@ test("a server that is closed before it listens does not listen, and can do so l
     await Bun.sleep(100);
     return [host];
   };
+  const slow = { via, host: "a.test", lookup: slowly };
   for (const each of [createServer(), http.createServer(), http2.createServer()]) {
     const close: unknown = Reflect.get(each, "close");
-    const pending = rejection(nodeListen(each, { via, host: "a.test", lookup: slowly }));
+    const pending = rejection(nodeListen(each, slow));
     const told = await new Promise((resolve) => void each.close(resolve));
     expect(told).toMatchObject({ code: "ERR_SERVER_NOT_RUNNING" });
     expect(await pending).toMatchObject({ code: "ECANCELED", step: "listen", server: via });
     expect([each.listening, Reflect.get(each, "close") === close]).toEqual([false, true]);
-    await nodeListen(each, { via, host });
+    const stopper = new AbortController();
+    const stopped = nodeListen(each, { ...slow, signal: stopper.signal });
+    stopper.abort("enough");
+    await expect(stopped).rejects.toBe("enough");
+    const first = nodeListen(each, { via, host });
+    const second = rejection(nodeListen(each, slow));
+    await first;
+    expect(await second).toMatchObject({ code: "EINVAL" });
     const [again] = await Promise.all([rejection(nodeListen(each, { via })), Bun.sleep(1)]);
     expect([again.code, each.listening]).toEqual(["EINVAL", true]);
     expect(await new Promise((resolve) => void each.close(resolve))).toBeUndefined();
