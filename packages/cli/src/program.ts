@@ -9,7 +9,7 @@ const DEFAULT_PATH = "/bin:/usr/bin";
 const LINE_BYTES = 256; // of a script's first line, as the kernel reads it
 const INTERPRETERS_MAX = 5; // scripts that are interpreters of scripts, as the kernel allows
 
-/* env(1)'s options behind which the program is simply the next word. */
+/* env(1)'s options after which the program is simply the next word. */
 const PLAIN_ENV_OPTION = /^-[ivS]*$/;
 /* Words that are not the name of a program to env(1), or only after unquoting or expansion. */
 const ENV_SYNTAX = /^-|["'\\$]/;
@@ -17,7 +17,7 @@ const ENV_SYNTAX = /^-|["'\\$]/;
 /* Why execvp(3) would find nothing to run. */
 function whyNot(name: string): string {
   const [first = ""] = name.split(" ");
-  if (first !== name && lookUp(first) !== undefined)
+  if (lookUp(first) !== undefined)
     return "program and arguments are one word, so give them without the quotes around it";
   if (!name.includes("/"))
     return "no directory in PATH has an executable of this name, so install it or give its path";
@@ -81,7 +81,7 @@ function startedByEnv(env: string, words: readonly string[]): string {
 }
 
 /*
- * The program behind "#!", also through env(1). The kernel splits at spaces and tabs only, so the carriage
+ * The program after "#!", also through env(1). The kernel splits at spaces and tabs only, so the carriage
  * return of a DOS line end is part of its name.
  */
 function interpreterOf(path: string): string | undefined {
