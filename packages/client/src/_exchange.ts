@@ -29,7 +29,7 @@ export interface Agents extends Disposable {
 export function agentsOf(through: Through, keepAlive: boolean): Agents {
   const options = keepAlive
     ? { keepAlive, timeout: KEPT_MS, keepAliveMsecs: PROBE_MS }
-    : { maxCachedSessions: 0 }; // a session is as good as a kept connection: see isKeyed
+    : { maxCachedSessions: 0 }; // a session, like a kept connection, was checked for another request: see isKeyed
   const [plain, secure] = [new HttpAgent(through, options), new HttpsAgent(through, options)];
   const agents: Agents = {
     http: plain,
