@@ -1,0 +1,48 @@
+import { expect, test } from "bun:test";
+import { AF_PACKET, encode, SOCK_RAW } from "@xsocket/protocol";
+import { EPOLLHUP, EPOLLIN, errno } from "@xsocket/xbind-native";
+import { CONNECTION, idleConnection, threadOne, waitOnce } from "../../test/loop.ts";
+import { COUNTER } from "../memory/memory.ts";
+import { WAKE_DATA } from "./acceptor.ts";
+import type { Order } from "./thread.ts";
+
+test("does not count the end of a connection as malformed", () => {
+  const { memory, shared } = idleConnection(1);
+  const orders: Order[] = [];
+  let left = -1;
+  const kernel = {
+    epollWait: waitOnce(EPOLLIN, orders),
+    eventfdTake: () => ((left = shared.connections()), 0),
+    receivePacket: () => 0,
+  };
+  threadOne(memory, orders, kernel).run();
+  expect([left, shared.sum(COUNTER.malformed)]).toEqual([0, 0]);
+});
+
+test("counts a client held back for slow closes as refused", () => {
+  const { memory, shared } = idleConnection(1);
+  const request = encode({ kind: "request", domain: AF_PACKET, type: SOCK_RAW, protocol: 0 });
+  const requests = Array.from({ length: 9 }, () => request); // eight are on credit
+  const orders: Order[] = [];
+  let now = 0;
+  const kernel = {
+    epollWait(_: number, pairs: Uint32Array) {
+      if (requests.length === 0) orders.push({ kind: "stop" });
+      pairs.set(requests.length > 0 ? [EPOLLIN, CONNECTION] : [EPOLLIN, WAKE_DATA]);
+      return 1;
+    },
+    receivePacket(_: number, packet: Uint8Array) {
+      const asked = requests.shift();
+      packet.set(asked ?? []);
+      return asked?.byteLength ?? -errno.EAGAIN;
+    },
+    socket: () => 99,
+    close: () => ((now += 7), 0),
+    poll: () => EPOLLHUP,
+    sendQueue: () => 0,
+    monotonic: () => now,
+  };
+  threadOne(memory, orders, kernel).run();
+  const counts = [COUNTER.granted, COUNTER.refusedInFlight, COUNTER.failed];
+  expect(counts.map((counter) => shared.sum(counter))).toEqual([8, 1, 0]);
+});

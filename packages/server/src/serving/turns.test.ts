@@ -1,0 +1,203 @@
+import { expect, spyOn, test } from "bun:test";
+import {
+  EPOLL_CTL_DEL,
+  EPOLLHUP,
+  EPOLLIN,
+  errno,
+  loadSyscalls,
+  POLLIN,
+  SHUT_RD,
+} from "@xsocket/xbind-native";
+import {
+  CONNECTION,
+  DESCRIPTORS,
+  idleConnection,
+  logTo,
+  receiveRequest,
+  threadAt,
+  threadOne,
+  waitForOrder,
+  waitOnce,
+} from "../../test/loop.ts";
+import { UNREAD } from "../memory/flight.ts";
+import { createMemory, FIELD, FIELDS, STATE, THREAD } from "../memory/memory.ts";
+import { Shared } from "../memory/shared.ts";
+import { reclaim } from "../pool/reclaim.ts";
+import { LISTEN_DATA, WAKE_DATA } from "./acceptor.ts";
+import type { Order } from "./thread.ts";
+
+const sys = loadSyscalls();
+
+/**
+ * Has the thread take one event of a connection with so many requests, then an order to stop.
+ * Returns the state in between, whether it was read from, and whether it is open at the end.
+ */
+function after(events: number, owner: number, before: number = STATE.idle, requests = 1) {
+  const { memory, shared } = idleConnection(owner);
+  shared.set(CONNECTION, FIELD.requests, requests);
+  shared.set(CONNECTION, FIELD.state, before);
+  shared.touch(CONNECTION, sys.monotonic());
+  const found = { state: -1, isRead: false };
+  const orders: Order[] = [];
+  const kernel = {
+    epollWait: waitOnce(events, orders),
+    eventfdTake: () => ((found.state = shared.get(CONNECTION, FIELD.state)), 0),
+    poll: () => 0, // the peer of the connection that has the number now is there, and silent
+    receivePacket: (fd: number) => ((found.isRead = fd === CONNECTION), -errno.EAGAIN),
+  };
+  threadOne(memory, orders, kernel).run();
+  return { ...found, isOpen: shared.get(CONNECTION, FIELD.state) !== STATE.free };
+}
+
+test("ignores a late event of a closed connection whose number is reused", () => {
+  const untouched = { state: STATE.idle, isRead: false, isOpen: true };
+  expect(after(EPOLLIN, 0)).toEqual(untouched); // reading would make it wait in the wrong thread
+  expect(after(EPOLLHUP, 0)).toEqual(untouched);
+  expect(after(EPOLLIN, 1, STATE.free)).toEqual({
+    state: STATE.free,
+    isRead: false,
+    isOpen: false,
+  });
+  expect(after(EPOLLHUP | EPOLLIN, 1).state).toBe(STATE.idle);
+  expect(after(EPOLLHUP | EPOLLIN, 1, STATE.fresh, 0).state).toBe(STATE.fresh); // its time for a request keeps running
+});
+
+test("keeps a connection when the thread chosen for it dies", () => {
+  const { memory, shared } = idleConnection(1);
+  shared.setThread(0, THREAD.serves, 1);
+  shared.setThread(1, THREAD.load, 5);
+  const orders: Order[] = [];
+  let requests = 2;
+  let owner = -1;
+  const kernel = {
+    epollWait(_: number, pairs: Uint32Array) {
+      if (requests < 0) orders.push({ kind: "stop" });
+      pairs.set(requests-- > 0 ? [EPOLLIN, CONNECTION] : [EPOLLIN, WAKE_DATA]);
+      return 1;
+    },
+    receivePacket: receiveRequest,
+    socket: () => -errno.EMFILE,
+    sendQueue: () => 0,
+    epollCtl(_: number, operation: number) {
+      if (operation === EPOLL_CTL_DEL) void reclaim(sys, shared, 0); // of the thread that was chosen
+      return 0;
+    },
+    eventfdTake() {
+      owner = shared.get(CONNECTION, FIELD.owner);
+      return 0;
+    },
+  };
+  threadOne(memory, orders, kernel).run();
+  expect(owner).toBe(1);
+  expect(shared.thread(0, THREAD.inbox)).toBe(-1);
+  expect(shared.connections()).toBe(0);
+});
+
+test("a stopping thread leaves a connection that another thread opens with the same number", () => {
+  const { memory, shared } = idleConnection(1);
+  shared.set(CONNECTION, FIELD.state, STATE.free); // it was ours, and has ended
+  const { load } = Atomics;
+  /* Thread 0 opens a connection with this number just after the owner or the state was read. */
+  const interrupted = (cells: Int32Array, at: number) => {
+    const found = load(cells, at);
+    const field = at - CONNECTION * FIELDS;
+    if (cells.buffer !== memory.connections || (field !== FIELD.owner && field !== FIELD.state))
+      return found;
+    looking.mockRestore();
+    shared.set(CONNECTION, FIELD.owner, 0);
+    shared.set(CONNECTION, FIELD.state, STATE.fresh);
+    return found;
+  };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the cells are of this one type
+  using looking = spyOn(Atomics, "load").mockImplementation(interrupted as typeof load);
+  const kernel = {
+    epollWait: waitForOrder,
+    receivePacket: () => -errno.EAGAIN,
+    poll: () => 0,
+  };
+  threadOne(memory, [{ kind: "stop" }], kernel).run();
+  expect(shared.get(CONNECTION, FIELD.state)).toBe(STATE.fresh);
+});
+
+test("a stopping thread shuts a connection for reading before it drops what was sent", () => {
+  const { memory, shared } = idleConnection(1);
+  shared.flight.setUnread(CONNECTION, UNREAD.plain);
+  const calls: [call: string, how?: number][] = [];
+  const kernel = {
+    epollWait: waitForOrder,
+    sendQueue: () => 100,
+    poll: () => EPOLLIN,
+    shutdown: (_: number, how: number) => (calls.push(["shutdown", how]), 0),
+    dropPackets: () => (calls.push(["dropPackets"]), 0),
+  };
+  threadOne(memory, [{ kind: "stop" }], kernel).run();
+  expect(calls).toEqual([["shutdown", SHUT_RD], ["dropPackets"]]); // the reply stays for the client to receive
+});
+
+test("closes and logs a connection that epoll has no room for", () => {
+  const { memory, shared } = idleConnection(1);
+  const orders: Order[] = [];
+  const said: string[] = [];
+  let left = -1;
+  const kernel = {
+    epollWait: waitOnce(EPOLLIN, orders),
+    eventfdTake: () => ((left = shared.connections()), 0), // before the end, which closes all
+    receivePacket: () => -errno.EAGAIN,
+    epollCtl: (_: number, _operation: number, fd: number) =>
+      fd === CONNECTION ? -errno.ENOSPC : 0,
+  };
+  threadOne(memory, orders, kernel, logTo(said)).run();
+  expect(said).toEqual([expect.stringContaining("epoll_ctl gives ENOSPC")]);
+  expect(left).toBe(0);
+});
+
+test("an exception closes the connection and its new socket once each", () => {
+  const { memory, shared } = idleConnection(1);
+  const orders: Order[] = [];
+  const closed: number[] = [];
+  const kernel = {
+    epollWait: waitOnce(EPOLLIN, orders),
+    receivePacket: receiveRequest,
+    socket: () => CONNECTION + 1,
+    sendPacket() {
+      throw new Error("on demand");
+    },
+    close: (fd: number) => closed.push(fd),
+  };
+  threadOne(memory, orders, kernel).run();
+  expect(closed).toEqual([CONNECTION + 1, CONNECTION]);
+  expect(shared.thread(1, THREAD.scratch)).toBe(-1);
+  expect([shared.get(CONNECTION, FIELD.state), shared.connections()]).toEqual([STATE.free, 0]);
+});
+
+test.each([1, 2])("an exception in turn %d of a new connection closes it", (turn) => {
+  const memory = createMemory(DESCRIPTORS, 1);
+  const orders: Order[] = [];
+  const accepts = [CONNECTION];
+  const closed: number[] = [];
+  const said: string[] = [];
+  let turns = 0;
+  const kernel = {
+    epollWait(_: number, pairs: Uint32Array) {
+      if (accepts.length === 0) orders.push({ kind: "stop" });
+      pairs.set([EPOLLIN, accepts.length > 0 ? LISTEN_DATA : WAKE_DATA]);
+      return 1;
+    },
+    accept: () => accepts.shift() ?? -errno.EAGAIN,
+    getsockopt: () => 12,
+    pollMany: (pairs: Int32Array) => ((pairs[1] = POLLIN), 1),
+    eventfd: () => -errno.EMFILE,
+    receivePacket: receiveRequest,
+    sendQueue: () => 0,
+    socket: () => CONNECTION + 1,
+    sendPacket() {
+      if (++turns === turn) throw new Error("on demand");
+      return 8;
+    },
+    close: (fd: number) => closed.push(fd),
+  };
+  threadAt(0, memory, orders, kernel, logTo(said)).run();
+  expect(closed).toEqual([...Array<number>(turn).fill(CONNECTION + 1), CONNECTION]);
+  expect(said).toEqual(["an exception ended a connection: Error: on demand"]);
+  expect(new Shared(memory).connections()).toBe(0);
+});
