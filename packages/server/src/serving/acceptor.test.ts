@@ -9,88 +9,8 @@ import {
   errno,
   type Syscalls,
 } from "@xsocket/xbind-native";
-import { threadContext, threadOptions } from "../../test/thread.ts";
-import type { Bounds } from "../bounds.ts";
-import { UNREAD } from "../memory/flight.ts";
-import { COUNTER, createMemory, STATE } from "../memory/memory.ts";
-import { ACCEPTS, Acceptor } from "./acceptor.ts";
-import { Connections } from "./connections.ts";
-import { Peer } from "./peer.ts";
-
-const DESCRIPTORS = 200;
-const PEER = { getsockopt: () => 12 }; // names whoever connects as uid 0
-
-interface How {
-  readonly kernel?: Partial<Syscalls>;
-  /** Closes finished connections when room is needed, and returns their number. */
-  readonly settle?: (connections: Connections, served: number[]) => number;
-  readonly bounds?: Partial<Bounds>;
-  /** Makes a connection idle once it is served, instead of busy. */
-  readonly idle?: boolean;
-  /** The number of times that the listening socket is ready. */
-  readonly times?: number;
-  readonly ownsListener?: boolean;
-}
-
-/** Accepts on a kernel of our own. */
-function acceptFrom(accept: () => number, how: How = {}) {
-  const {
-    kernel,
-    settle = () => 0,
-    bounds = {},
-    idle = false,
-    times = 1,
-    ownsListener = true,
-  } = how;
-  const closed: number[] = [];
-  const said: string[] = [];
-  const served: number[] = [];
-  const memory = createMemory(DESCRIPTORS, 1);
-  const usual = threadOptions(memory, DESCRIPTORS);
-  const options = { ...usual, bounds: { ...usual.bounds, ...bounds }, ownsListener };
-  const context = {
-    ...threadContext(options, {
-      accept,
-      eventfd: () => -errno.EMFILE,
-      receivePacket: () => -errno.EAGAIN,
-      sendPacket: () => 8,
-      close: (fd: number) => closed.push(fd),
-      ...kernel,
-    }),
-    say: (_level: string, _event: string, message: string) => void said.push(message),
-  };
-  const { sys, shared } = context;
-  const connections = new Connections(context);
-  const serve = (fd: number) => {
-    served.push(fd);
-    if (!idle) return;
-    shared.flight.setUnread(fd, UNREAD.none); // it has been replied to
-    connections.release(fd, STATE.idle);
-  };
-  const peer = new Peer(sys, shared);
-  const over = () => settle(connections, served);
-  const acceptor = new Acceptor(context, connections, peer, over, serve);
-  for (let i = 0; i < times; i++) acceptor.accept(ACCEPTS);
-  const refused = shared.sum(COUNTER.refusedConnections);
-  return { acceptor, closed, said, served, refused, connections: shared.connections() };
-}
-
-/** Closes the first served connection. */
-function closeFirst(connections: Connections, served: number[]): number {
-  connections.close(served.shift() ?? -1);
-  return 1;
-}
-
-/** Results of accept(2) in turn, then EAGAIN. */
-function results(...list: number[]): () => number {
-  return () => list.shift() ?? -errno.EAGAIN;
-}
-
-test("refuses, counts and logs a connection whose descriptor number is too high", () => {
-  const found = acceptFrom(results(DESCRIPTORS));
-  expect(found).toMatchObject({ served: [], closed: [DESCRIPTORS], refused: 1 });
-  expect(found.said.join()).toContain(`number ${DESCRIPTORS}`);
-});
+import { acceptFrom, DESCRIPTORS, PEER, results } from "../../test/acceptor.ts";
+import { ACCEPTS } from "./acceptor.ts";
 
 test("counts a connection refused through the spare descriptor", () => {
   const found = acceptFrom(results(-errno.EMFILE, 100));
@@ -115,70 +35,9 @@ test("continues after ECONNABORTED and EINTR", () => {
   expect(refused).toBe(1);
 });
 
-test("refuses a connection whose peer the kernel does not name", () => {
-  const kernel = { getsockopt: () => -errno.EPERM };
-  const found = acceptFrom(results(100), { kernel });
-  expect(found).toMatchObject({ served: [], closed: [100], refused: 1, connections: 0 });
-});
-
 test("closes finished connections before refusing when no descriptor is left", () => {
   const found = acceptFrom(results(-errno.EMFILE, 100), { settle: () => 1, kernel: PEER });
   expect(found).toMatchObject({ served: [100], closed: [], refused: 0, said: [] });
-});
-
-function endServed(connections: Connections, served: number[]): number {
-  return served.splice(0).filter((fd) => connections.end(fd)).length;
-}
-
-test.each([
-  ["all", { maxConnections: 5 }],
-  ["a user", { maxConnectionsPerUid: 5 }],
-])("closes finished connections before refusing at the bound of %s", (_, bounds) => {
-  const everybody = results(...Array.from({ length: 20 }, (_each, i) => 100 + i));
-  const found = acceptFrom(everybody, { kernel: PEER, bounds, settle: endServed });
-  expect(found).toMatchObject({ connections: 5, refused: 0, said: [] });
-});
-
-/** A kernel in which every ten descriptors belong to a different user, and whose clock advances. */
-function manyUsers(): Partial<Syscalls> {
-  let now = 0;
-  return {
-    monotonic: () => now++,
-    getsockopt(fd, _level, _name, credentials) {
-      if (credentials instanceof Int32Array) credentials[1] = Math.floor(fd / 10);
-      return 12;
-    },
-  };
-}
-
-test("a sole user may have all connections, and one with few may exceed another's share", () => {
-  const bounds = { maxConnections: 10 };
-  const ten = Array.from({ length: 10 }, (_, i) => 100 + i);
-  const alone = acceptFrom(results(...ten, 50), { kernel: manyUsers(), bounds });
-  expect(alone).toMatchObject({ served: ten, refused: 1 });
-  const two = acceptFrom(results(50, ...ten, 51), { kernel: manyUsers(), bounds });
-  expect(two).toMatchObject({ served: [50, ...ten.slice(0, 8), 51], refused: 2 });
-});
-
-test("evicts a user's own oldest connection, or anybody's oldest for a user with few", () => {
-  const many = Array.from({ length: 9 }, (_, i) => 100 + i);
-  const bounds = { maxConnections: 10 };
-  const accept = results(50, ...many, 51, 70);
-  const found = acceptFrom(accept, { kernel: manyUsers(), bounds, idle: true });
-  expect(found).toMatchObject({ closed: [100, 50], refused: 0 });
-});
-
-test("does not evict when a finished connection of the user makes room", () => {
-  const bounds = { maxConnectionsPerUid: 2 };
-  const how = { kernel: PEER, bounds, idle: true, settle: closeFirst };
-  expect(acceptFrom(results(100, 101, 102), how).closed).toEqual([100]);
-});
-
-test("root and the server's own user have eight connections beyond the bound", () => {
-  const everybody = results(...Array.from({ length: 20 }, (_, i) => 100 + i));
-  const bounds = { maxConnections: 5, maxConnectionsPerUid: 100 };
-  const found = acceptFrom(everybody, { kernel: PEER, bounds });
-  expect(found).toMatchObject({ connections: 5 + 8, refused: 20 - 5 - 8 });
 });
 
 test("does not use the spare descriptor for another failure", () => {
