@@ -5,6 +5,7 @@ import { Shared } from "../src/memory/shared.ts";
 import { DEFAULT_POLICY } from "../src/policy/builtin.ts";
 import { createQuotaMemory } from "../src/policy/quota.ts";
 import type { Policy } from "../src/policy/rule.ts";
+import { Connections } from "../src/serving/connections.ts";
 import { Judge } from "../src/serving/judge.ts";
 import type { Context, ThreadOptions } from "../src/serving/thread.ts";
 
@@ -41,4 +42,11 @@ export function threadContext(options: ThreadOptions, kernel: Partial<Syscalls>)
     say: () => {},
     logs: () => false,
   };
+}
+
+/** The connections of one thread, on a kernel of the test's own. */
+export function connectionsAt(index: number, memory: Memory, kernel: Partial<Syscalls>) {
+  const options = { ...threadOptions(memory, new Shared(memory).descriptors), index };
+  const connections = new Connections(threadContext(options, kernel));
+  return { connections, options };
 }

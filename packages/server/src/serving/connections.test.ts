@@ -1,94 +1,19 @@
 import { expect, spyOn, test } from "bun:test";
-import { EPOLL_CTL_ADD, EPOLL_CTL_MOD, type Syscalls } from "@xsocket/xbind-native";
-import { threadContext, threadOptions } from "../../test/thread.ts";
+import { EPOLL_CTL_ADD, EPOLL_CTL_MOD } from "@xsocket/xbind-native";
+import { connectionsAt } from "../../test/thread.ts";
 import { UNREAD } from "../memory/flight.ts";
-import { COUNTER, createMemory, FIELD, type Memory, STATE, THREAD } from "../memory/memory.ts";
+import { COUNTER, createMemory, FIELD, STATE, THREAD } from "../memory/memory.ts";
 import { Shared } from "../memory/shared.ts";
-import { Connections } from "./connections.ts";
 import { IdleOrder } from "./idle.ts";
 
 const DESCRIPTORS = 300;
-
-/** The connections of one thread, on a simulated kernel. */
-function threadAt(index: number, memory: Memory, kernel: Partial<Syscalls>) {
-  const options = { ...threadOptions(memory, DESCRIPTORS), index };
-  const connections = new Connections(threadContext(options, kernel));
-  return { connections, options };
-}
-
-test("closes at most 64 timed-out connections in one call", () => {
-  const closed: number[] = [];
-  let now = 0;
-  const kernel = {
-    monotonic: () => now,
-    poll: (fd: number) => Number(fd === 249), // its request is there but not read yet
-    close: (fd: number) => closed.push(fd),
-  };
-  const memory = createMemory(DESCRIPTORS, 1);
-  const { connections, options } = threadAt(0, memory, kernel);
-  for (let fd = 100; fd < 250; fd++) {
-    connections.open(fd);
-    connections.release(fd, STATE.fresh);
-  }
-  now = options.bounds.firstRequestMs;
-  const looks = Array.from({ length: 3 }, () => {
-    connections.timeLimits.check();
-    return { closed: closed.length, waitMs: connections.timeLimits.waitMs() };
-  });
-  expect(looks).toEqual([
-    { closed: 64, waitMs: 0 },
-    { closed: 128, waitMs: 0 },
-    { closed: 149, waitMs: now / 4 },
-  ]);
-  expect(new Shared(memory).sum(COUNTER.timedOut)).toBe(149);
-});
-
-test("closes a client that does not receive its reply within the bound", () => {
-  const memory = createMemory(DESCRIPTORS, 1);
-  const shared = new Shared(memory);
-  let now = 1e6;
-  const kernel = { monotonic: () => now, sendQueue: () => 768, close: () => 0 };
-  const { connections, options } = threadAt(0, memory, kernel);
-  connections.open(100);
-  shared.flight.setUnread(100, UNREAD.plain);
-  connections.release(100, STATE.idle);
-  const states = Array.from({ length: 4 }, () => {
-    now += options.bounds.takeReplyMs / 4;
-    connections.timeLimits.check();
-    return shared.get(100, FIELD.state);
-  });
-  expect(states).toEqual([STATE.idle, STATE.idle, STATE.idle, STATE.free]);
-});
-
-test("a finished connection waits for its reply to be received without timeout", () => {
-  const memory = createMemory(DESCRIPTORS, 1);
-  const shared = new Shared(memory);
-  let now = 0;
-  const kernel = {
-    monotonic: () => now,
-    sendQueue: () => 768,
-    shutdown: () => 0,
-    dropPackets: () => 0,
-  };
-  const { connections, options } = threadAt(0, memory, kernel);
-  connections.open(100);
-  shared.flight.setUnread(100, UNREAD.socket);
-  connections.end(100);
-  now = options.bounds.takeReplyMs;
-  connections.timeLimits.check();
-  expect([shared.get(100, FIELD.state), connections.timeLimits.waitMs()]).toEqual([
-    STATE.lingering,
-    -1,
-  ]);
-  expect(shared.sum(COUNTER.timedOut)).toBe(0);
-});
 
 test("a received socket no longer counts as in flight, and unchanged events cost no call", () => {
   const memory = createMemory(DESCRIPTORS, 1);
   const { flight } = new Shared(memory);
   let queued = 768;
   const calls: number[] = [];
-  const { connections } = threadAt(0, memory, {
+  const { connections } = connectionsAt(0, memory, {
     monotonic: () => 0,
     sendQueue: () => queued,
     close: () => 0,
@@ -114,7 +39,7 @@ test("evicts an idle connection once and counts it out once", () => {
   const shared = new Shared(memory);
   const closed: number[] = [];
   const kernel = { monotonic: () => 0, close: (fd: number) => closed.push(fd) };
-  const { connections } = threadAt(0, memory, kernel);
+  const { connections } = connectionsAt(0, memory, kernel);
   connections.open(100);
   connections.open(101);
   shared.flight.setUnread(100, UNREAD.none); // it has been replied to
@@ -131,7 +56,7 @@ test.each([0, 1])(
     const memory = createMemory(DESCRIPTORS, 2);
     const shared = new Shared(memory);
     const kernel = { monotonic: () => 0, close: () => 0, eventfdAdd: () => 0 };
-    const threads = [threadAt(0, memory, kernel), threadAt(1, memory, kernel)];
+    const threads = [connectionsAt(0, memory, kernel), connectionsAt(1, memory, kernel)];
     for (const fd of [100, 101]) {
       threads[owner]?.connections.open(fd);
       shared.flight.setUnread(fd, UNREAD.none); // it has been replied to
@@ -150,9 +75,9 @@ test.each([0, 1])(
 test("takes in a connection with a reused number only from the inbox", () => {
   const memory = createMemory(DESCRIPTORS, 2);
   const shared = new Shared(memory);
-  const beside = threadAt(1, memory, { monotonic: () => 0, eventfdAdd: () => 0 }).connections;
+  const beside = connectionsAt(1, memory, { monotonic: () => 0, eventfdAdd: () => 0 }).connections;
   const inboxes: number[] = [];
-  const { connections } = threadAt(0, memory, {
+  const { connections } = connectionsAt(0, memory, {
     monotonic: () => 0,
     epollCtl: () => (inboxes.push(shared.thread(0, THREAD.inbox)), 0),
     close(fd) {
@@ -175,8 +100,8 @@ test("does not evict a connection that is in the inbox", () => {
   const memory = createMemory(DESCRIPTORS, 2);
   const shared = new Shared(memory);
   const kernel = { monotonic: () => 0, close: () => 0 };
-  const { connections } = threadAt(0, memory, kernel);
-  const beside = threadAt(1, memory, kernel).connections;
+  const { connections } = connectionsAt(0, memory, kernel);
+  const beside = connectionsAt(1, memory, kernel).connections;
   shared.setThread(0, THREAD.serves, 1);
   connections.open(100);
   shared.flight.setUnread(101, UNREAD.none); // both have been replied to
@@ -192,7 +117,7 @@ test("moves a connection to a less loaded thread that serves, and keeps the load
   const shared = new Shared(memory);
   for (const thread of [0, 2]) shared.setThread(thread, THREAD.serves, 1); // 1 does not serve yet
   const kernel = { monotonic: () => 0, eventfdAdd: () => 0, dropPackets: () => 0, close: () => 0 };
-  const [here, there] = [0, 2].map((index) => threadAt(index, memory, kernel).connections);
+  const [here, there] = [0, 2].map((index) => connectionsAt(index, memory, kernel).connections);
   const loads = () => [0, 1, 2].map((thread) => shared.thread(thread, THREAD.load));
   for (const fd of [100, 101, 102]) {
     here?.open(fd);
@@ -228,7 +153,7 @@ test("moves a connection to the least loaded thread", () => {
     shared.addThread(thread, THREAD.load, load);
   }
   const kernel = { monotonic: () => 0, eventfdAdd: () => 0 };
-  const { connections } = threadAt(0, memory, kernel);
+  const { connections } = connectionsAt(0, memory, kernel);
   connections.open(100);
   expect([connections.moveToQuieter(100), shared.get(100, FIELD.owner)]).toEqual([true, 1]);
 });
@@ -245,8 +170,8 @@ test("takes in everything from the inbox and no longer times out a moved connect
     sendQueue: () => 768,
     close: (fd: number) => closed.push(fd),
   };
-  const { connections: here, options } = threadAt(0, memory, kernel);
-  const { connections: there } = threadAt(1, memory, kernel);
+  const { connections: here, options } = connectionsAt(0, memory, kernel);
+  const { connections: there } = connectionsAt(1, memory, kernel);
   for (const fd of [100, 101, 102]) {
     here.open(fd);
     shared.flight.setUnread(fd, UNREAD.plain);
