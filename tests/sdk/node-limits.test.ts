@@ -196,3 +196,20 @@ test("requests past maxRequestsPerSocket are answered with 503", async () => {
   const [answer] = await exchange(started.port, HEAD.repeat(2) + last);
   expect(answer.match(/(?<=HTTP\/1.1 )\d+/g)).toEqual(["200", "200", "503"]);
 });
+
+test("a node:http server drops connections past maxConnections", async () => {
+  await using control = await startServer();
+  const web = http.createServer((_, response) => response.end("hello"));
+  await nodeListen(web, { via: control.path, host: "127.0.0.1" });
+  web.maxConnections = 1;
+  const dropped = once(web, "drop");
+  const kept = connect(portOf(web), "127.0.0.1");
+  kept.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+  expect(String(await once(kept, "data"))).toContain("200 OK");
+  const other = connect(portOf(web), "127.0.0.1").on("error", () => {});
+  expect(await dropped).toMatchObject([{ remoteAddress: "127.0.0.1" }]);
+  await eventually("the other one to be closed", () => other.closed);
+  expect(kept.closed).toBe(false);
+  kept.destroy();
+  await new Promise((resolve) => void web.close(resolve));
+});

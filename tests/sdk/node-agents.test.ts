@@ -1,0 +1,105 @@
+/* Agents for the clients of Node's node:http and node:https, and their signals. */
+import { expect, test } from "bun:test";
+import { getEventListeners, once } from "node:events";
+import * as http from "node:http";
+import * as https from "node:https";
+import { HttpAgent, HttpsAgent, listen, serve } from "@xsocket/client";
+import { eventually, guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
+import { makeCertificate } from "./certificate.ts";
+
+guardDescriptors();
+
+test("Bun's undici and node-fetch do not use a given agent, as sdk.md says", async () => {
+  const program = `
+    import fetch from "node-fetch";
+    import { Agent, request } from "undici";
+    import { HttpAgent, nodeConnect } from "@xsocket/client";
+    using server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("own") });
+    const through = { via: "/run/xsocket/nowhere" };
+    const connect = ({ hostname: host, port }, done) =>
+      nodeConnect({ ...through, host, port }).then((socket) => done(null, socket), done);
+    console.log(await (await fetch(server.url, { agent: new HttpAgent(through) })).text());
+    const { body } = await request(server.url, { dispatcher: new Agent({ connect }) });
+    console.log(await body.text());`;
+  const ended = await here.run([process.execPath, "-e", program]);
+  expect(ended.stdout, ended.stderr).toBe("own\nown\n");
+});
+
+test("HttpsAgent checks the certificate against servername, and its timeoutMs does not limit the answer", async () => {
+  using dir = tempDir();
+  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  await using server = await startServer();
+  const via = server.path;
+  await using web = await serve({
+    via,
+    port: 0,
+    tls: { key, cert },
+    async fetch() {
+      await Bun.sleep(3500);
+      return new Response("hello");
+    },
+  });
+  const { signal } = new AbortController();
+  const limits = { signal, timeoutMs: 3000 };
+  const agent = new HttpsAgent({ via, lookup: () => ["127.0.0.1"], ...limits });
+  const outcome = (host: string, servername: string) =>
+    new Promise<unknown>((resolve) => {
+      https
+        .get({ host, servername, port: web.port, ca: cert, agent }, (answer) =>
+          resolve(answer.resume().statusCode),
+        )
+        .on("error", (error) => resolve(Reflect.get(error, "code")));
+    });
+  expect(await outcome("other.test", "web.test")).toBe(200);
+  expect(await outcome("web.test", "other.test")).toBe("ERR_TLS_CERT_ALTNAME_INVALID");
+  const listeners = () => getEventListeners(signal, "abort").length;
+  await eventually("nobody to listen to the signal", () => listeners() === 0);
+  agent.destroy();
+});
+
+test("the signal of an HttpsAgent ends a TLS handshake", async () => {
+  await using server = await startServer();
+  const via = server.path;
+  const [greeted, closed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  using silent = await listen({
+    via,
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: { data: () => greeted.resolve(), close: () => closed.resolve() },
+  });
+  const given = new AbortController();
+  const agent = new HttpsAgent({ via, signal: given.signal });
+  const asked = https.get({ host: "127.0.0.1", port: silent.port, agent });
+  const failure = once(asked, "error");
+  await greeted.promise;
+  const reason = new Error("enough");
+  given.abort(reason);
+  expect(await failure).toEqual([reason]);
+  await closed.promise;
+});
+
+test.each([null, 0, "enough"])(
+  "an agent's signal that aborts with %p ends requests with that reason, or AbortError if it is falsy",
+  async (reason) => {
+    await using server = await startServer();
+    const via = server.path;
+    const greeted = Promise.withResolvers<void>();
+    const socket = { data: () => greeted.resolve() };
+    using silent = await listen({ via, hostname: "127.0.0.1", port: 0, socket });
+    const given = new AbortController();
+    const lookup = async (): Promise<string[]> => greeted.promise.then(() => []);
+    const plain = new HttpAgent({ via, signal: given.signal, lookup });
+    const secure = new HttpsAgent({ via, signal: given.signal });
+    const failures = [
+      once(http.get({ host: "silent.test", agent: plain }), "error"),
+      once(https.get({ host: "127.0.0.1", port: silent.port, agent: secure }), "error"),
+    ];
+    await greeted.promise;
+    given.abort(reason);
+    failures.push(once(http.get({ host: "127.0.0.1", agent: plain }), "error"));
+    for (const failure of failures) {
+      const [error] = await failure;
+      expect(error).toEqual(reason || expect.objectContaining({ name: "AbortError" }));
+    }
+  },
+);
