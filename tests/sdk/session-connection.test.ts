@@ -1,0 +1,180 @@
+/* When a session opens and closes its connection. */
+import { describe, expect, spyOn, test } from "bun:test";
+import { Session, udp } from "@xsocket/client";
+import { encode, RESPONSE_BYTES } from "@xsocket/protocol";
+import { checked, errno, loadSyscalls, POLLHUP, POLLIN } from "@xsocket/xbind-native";
+import {
+  descriptors,
+  eventually,
+  guardDescriptors,
+  here,
+  leaked,
+  startServer,
+  tempDir,
+} from "../harness/index.ts";
+import { rejection } from "./observed.ts";
+import { silentServer } from "./silent.ts";
+
+guardDescriptors();
+
+const PATIENT_MS = 30_000; // many requests take turns, each of which may wait for a processor
+
+describe("a session", () => {
+  test("closes its connection when all unanswered requests are aborted", async () => {
+    using dir = tempDir();
+    const via = dir.join("control");
+    using server = silentServer(via, 8);
+    using session = new Session({ via });
+    const native = loadSyscalls();
+    for (const answers of [0, 1]) {
+      const controller = new AbortController();
+      const answered = Array.from({ length: answers }, () => rejection(session.socket()));
+      const given = session.socket({ signal: controller.signal });
+      const connection = checked("accept", native.accept(server.fd));
+      controller.abort();
+      await expect(given).rejects.toMatchObject({ name: "AbortError" });
+      const refusal = encode({ kind: "response", error: errno.EPERM });
+      for (const refused of answered) {
+        native.sendPacket(connection, refusal, RESPONSE_BYTES, -1);
+        expect((await refused).code).toBe("EPERM");
+      }
+      const isClosed = () => (native.poll(connection, 0, 0) & POLLHUP) !== 0;
+      await eventually("the connection to be closed", isClosed);
+      native.close(connection);
+    }
+  });
+
+  test("closes its connection when it is garbage-collected", async () => {
+    await using server = await startServer();
+    const before = descriptors();
+    const make = async (): Promise<void> => {
+      for (let i = 0; i < 50; i++) (await new Session({ via: server.path }).socket()).close();
+    };
+    await make();
+    expect(leaked(before).length).toBeGreaterThan(0);
+    await eventually("the connections to be closed", () => {
+      Bun.gc(true);
+      return leaked(before).length === 0;
+    });
+  });
+
+  test("reconnects after a restart of the server, even one that was killed during requests", async () => {
+    using dir = tempDir();
+    const path = dir.join("control");
+    using session = new Session({ via: path });
+    for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+      await using server = await startServer({ path });
+      (await session.socket()).close();
+      const underWay = Array.from({ length: 64 }, () => session.socket());
+      server.program.kill(signal);
+      for (const one of await Promise.allSettled(underWay)) {
+        if (one.status === "fulfilled") one.value.close();
+        else expect(one.reason.code).toMatch(/^(ECONNREFUSED|ECONNRESET|ENOENT)$/);
+      }
+      await server.program.exited;
+    }
+    await using server = await startServer({ path });
+    (await session.socket()).close();
+    await server.stop();
+    await using again = await startServer({ path });
+    using socket = await session.socket();
+    expect(socket.fd).toBeGreaterThan(2);
+    expect(again.program.stderr).not.toContain("rror");
+  });
+
+  test.each(["", "process.exit()"])(
+    "closes its connection when its Worker ends: %p",
+    async (end) => {
+      await using server = await startServer();
+      const program = `
+      const { Session } = await import(${JSON.stringify(import.meta.resolve("@xsocket/client"))});
+      (await new Session({ via: ${JSON.stringify(server.path)} }).socket()).close();
+      ${end}`;
+      const before = descriptors().size;
+      for (let i = 0; i < 3; i++) {
+        const url = URL.createObjectURL(new Blob([program], { type: "application/typescript" }));
+        const worker = new Worker(url);
+        await new Promise((resolve) => worker.addEventListener("close", resolve));
+      }
+      await eventually("the descriptors of Workers to close", () => descriptors().size === before);
+    },
+  );
+
+  test("does not close a connection as idle while it waits for an answer", async () => {
+    await using server = await startServer();
+    using session = new Session({ via: server.path, idleMs: 0 });
+    (await session.socket()).close();
+    await server.program.pause();
+    const asked = session.socket();
+    await Bun.sleep(50);
+    server.program.kill("SIGCONT");
+    (await asked).close();
+  });
+
+  test("keeps its connection open, or closes it after idleMs without use", async () => {
+    await using server = await startServer();
+    const atRest = descriptors().size;
+    const connections = (): number => descriptors().size - atRest;
+    using kept = new Session({ via: server.path });
+    (await kept.socket()).close();
+    await Bun.sleep(20); // it stays for ever
+    expect(connections()).toBe(1);
+    using idle = new Session({ via: server.path, idleMs: 100 });
+    for (let round = 0; round < 2; round++) {
+      (await idle.socket()).close();
+      await eventually("the idle one to be closed", () => connections() === 1);
+    }
+    using used = new Session({ via: server.path, idleMs: 300 });
+    (await used.socket()).close();
+    await Bun.sleep(200);
+    const usedAt = performance.now(); // its time begins anew no earlier
+    (await used.socket()).close();
+    await Bun.sleep(200);
+    if (performance.now() - usedAt < 300) expect(connections()).toBe(2);
+    await eventually("this one to be closed, too", () => connections() === 1);
+    const shared = [await udp({ via: server.path }), await udp({ via: server.path })];
+    expect(connections() - shared.length).toBeLessThanOrEqual(2);
+    for (const socket of shared) socket.close();
+    await eventually("the shared one to be closed", () => connections() === 1);
+  });
+
+  test("clears the idle timer of a connection that is gone", async () => {
+    using dir = tempDir();
+    const via = dir.join("control");
+    using server = silentServer(via, 8);
+    const native = loadSyscalls();
+    const session = new Session({ via, idleMs: 60_000 });
+    using begun = spyOn(globalThis, "setTimeout");
+    using ended = spyOn(globalThis, "clearTimeout");
+    for (let round = 0; round < 2; round++) {
+      const asked = rejection(session.socket({ timeoutMs: PATIENT_MS }));
+      await eventually("a connection", () => native.poll(server.fd, POLLIN, 0) > 0);
+      const fd = checked("accept", native.accept(server.fd));
+      native.sendPacket(fd, encode({ kind: "response", error: errno.EPERM }), RESPONSE_BYTES, -1);
+      expect((await asked).code).toBe("EPERM");
+      native.close(fd);
+    }
+    session.close();
+    const timers = begun.mock.results.filter((_, i) => begun.mock.calls[i]?.[1] === 60_000);
+    expect(timers.length).toBe(2);
+    const cleared = new Set<unknown>(ended.mock.calls.map(([timer]) => timer));
+    expect(timers.filter(({ value }) => !cleared.has(value))).toBeEmpty();
+  });
+
+  test("does not keep the process alive, nor do finished requests with timeoutMs Infinity", async () => {
+    await using server = await startServer();
+    const program = `
+      import { connect, Session, xsocket } from "@xsocket/client";
+      const [, via] = process.argv;
+      const session = new Session({ via, idleMs: 60_000 });
+      (await session.socket()).close();
+      (await xsocket({ via, timeoutMs: Infinity })).close();
+      const peer = { hostname: "web.test", lookup: async () => ["127.0.0.1"], port: 9 };
+      await connect({ via, ...peer, timeoutMs: Infinity, socket: { data() {} } }).catch(() => {});
+      process.on("exit", () => console.log("ends"));
+    `;
+    const argv = [process.execPath, "-e", program, server.path];
+    const ended = await here.run(argv, { withinMs: 20_000 });
+    expect(ended.stdout, ended.stderr).toBe("ends\n");
+  });
+});
