@@ -101,11 +101,11 @@ const LISTEN = {
 };
 const CONNECT = {
   observed: {
-    socket: "tcp.test.ts",
-    data: "tcp.test.ts",
+    socket: "connect.test.ts",
+    data: "connect.test.ts",
     tls: "tcp.test.ts",
-    hostname: "tcp.test.ts",
-    port: "tcp.test.ts",
+    hostname: "connect.test.ts",
+    port: "connect.test.ts",
     allowHalfOpen: "below",
     reusePort: "below",
     ipv6Only: "below",
