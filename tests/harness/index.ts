@@ -43,7 +43,7 @@ export {
   xsocketForEveryone,
 } from "./user.ts";
 export { type Running } from "./running.ts";
-export { activated, START, startServer, typed, XSOCKET } from "./server.ts";
+export { activated, START, startServer, tryServing, typed, XSOCKET } from "./server.ts";
 export { strangerAt } from "./stranger.ts";
 export { tempDir, type TempDir } from "./temp.ts";
 export { socketUnit, systemdVersion, verifyUnit } from "./unit.ts";

@@ -93,3 +93,8 @@ async function said(program: Running): Promise<string> {
   const code = await program.finished();
   return `exit ${code}, ${program.stdout}${program.stderr}`;
 }
+
+/** Runs a server that is expected to end by itself. */
+export function tryServing(...args: string[]) {
+  return here.run([XSOCKET, "serve", ...args]);
+}

@@ -1,0 +1,182 @@
+/* Signals and the end of a server, with whole processes. */
+import { expect, test } from "bun:test";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { RESPONSE_BYTES } from "@xsocket/protocol";
+import {
+  eventually,
+  guardDescriptors,
+  here,
+  startServer,
+  tempDir,
+  XSOCKET,
+} from "../harness/index.ts";
+import { askOnce, native, RawClient, rawClients, untilFree } from "./raw.ts";
+
+guardDescriptors();
+
+test("signals during the stop change nothing", async () => {
+  // slows down the removal of the second file, that of the metrics
+  const slow = "-einject=?unlink,?unlinkat:delay_enter=200000:when=2";
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+    using directory = tempDir();
+    const [path, metrics] = [directory.join("control"), directory.join("metrics")];
+    const argv = [XSOCKET, "serve", path, "--metrics", metrics];
+    await using server = here.spawn(["strace", "-D", "-f", "-o/dev/null", slow, ...argv]);
+    await server.says(/serving at/);
+    server.kill("SIGTERM");
+    while (!server.hasEnded) {
+      server.kill(signal);
+      await new Promise(setImmediate);
+    }
+    expect([signal, await server.finished()]).toEqual([signal, 0]);
+    expect([existsSync(path), existsSync(metrics)]).toEqual([false, false]);
+  }
+});
+
+test("a signal after a failed start does not hide the reason", async () => {
+  using directory = tempDir();
+  const path = directory.join("control");
+  const slow = "-einject=?unlink,?unlinkat:delay_enter=200000"; // leaves time for the signal
+  const argv = [XSOCKET, "serve", path, "--metrics", directory.join("none/metrics")];
+  await using server = here.spawn(["strace", "-D", "-f", "-o/dev/null", slow, ...argv]);
+  await eventually("the file", () => existsSync(path));
+  while (!server.hasEnded) {
+    server.kill("SIGTERM");
+    await new Promise(setImmediate);
+  }
+  const code = await server.finished();
+  expect(server.stderr).toContain("none/metrics does not exist");
+  expect(code).toBe(1);
+  expect(existsSync(path)).toBe(false);
+});
+
+test("handles signals before it waits for events", async () => {
+  using directory = tempDir();
+  const trace = directory.join("trace");
+  const calls = "trace=?epoll_wait,?epoll_pwait,?epoll_pwait2,rt_sigaction";
+  const argv = ["strace", "-D", "-f", "-o", trace, "-e", calls, XSOCKET, "serve"];
+  await using server = here.spawn([...argv, directory.join("control")]);
+  await server.says(/serving at/);
+  server.kill("SIGTERM");
+  expect(await server.finished()).toBe(0);
+  const traced = () => readFileSync(trace, "utf8");
+  await eventually("all of the trace", () => traced().includes(`${server.pid} +++ exited`));
+  const [before = "", ...after] = traced().split(/SIGTERM, \{sa_handler=0x/);
+  expect(before).not.toContain("epoll");
+  expect(after.join("")).toContain("epoll");
+});
+
+test("stops at once with the largest backlog", async () => {
+  await using server = await startServer({ args: ["--backlog", "2147483647"] });
+  await server.program.says(/serving at/);
+  const start = performance.now();
+  expect(await server.stop()).toBe(0);
+  expect(performance.now() - start).toBeLessThan(3000); // a thread that does not stop is ended after this time
+});
+
+test("answers requests that arrived before the stop", async () => {
+  await using server = await startServer();
+  using client = new RawClient(server.path);
+  expect(client.ask()).toBe(0);
+  await server.program.pause();
+  client.send();
+  using late = new RawClient(server.path); // in the backlog
+  late.send();
+  server.program.kill("SIGTERM");
+  server.program.kill("SIGCONT");
+  expect(client.reply()).toBe(0);
+  expect(late.reply()).toBe(0);
+  expect(await server.program.finished()).toBe(0);
+});
+
+test("answers a client that connected before the stop and asks after", async () => {
+  await using server = await startServer();
+  using client = new RawClient(server.path);
+  expect(askOnce(server.path)).toBe(0); // so the client above has been accepted
+  server.program.kill("SIGTERM");
+  await eventually("it to have begun to stop", () => !existsSync(server.path));
+  await Bun.sleep(20);
+  expect(client.ask()).toBe(0);
+  expect(await server.program.finished()).toBe(0);
+});
+
+test("frees its abstract name when it begins to stop", async () => {
+  await using server = await startServer({ path: `@xsocket-test-${process.pid}` });
+  using client = new RawClient(server.path);
+  expect(askOnce(server.path)).toBe(0);
+  server.program.kill("SIGTERM");
+  await untilFree(server.path);
+  expect(client.ask()).toBe(0);
+  expect(await server.program.finished()).toBe(0);
+});
+
+test("answers pipelined requests when it stops, as fast as the client receives", async () => {
+  await using server = await startServer();
+  using clients = rawClients(server.path, 8);
+  await server.program.pause();
+  for (const client of clients) for (let i = 0; i < 3; i++) client.send();
+  server.program.kill("SIGTERM");
+  server.program.kill("SIGCONT");
+  await Bun.sleep(50); // time for the signal
+  const replies = clients.map((client) => [client.reply(), client.reply(), client.reply()]);
+  expect(replies).toEqual(clients.map(() => [0, 0, 0]));
+  expect(await server.program.finished()).toBe(0);
+});
+
+test("leaves a sent reply to be received after it has stopped", async () => {
+  await using server = await startServer();
+  using client = new RawClient(server.path);
+  for (let i = 0; i < 3; i++) client.send();
+  expect(client.isReadable(5000)).toBe(true);
+  expect(await server.stop()).toBe(0);
+  const reply = new Uint8Array(new ArrayBuffer(RESPONSE_BYTES));
+  expect(native.receivePacket(client.fd, reply, RESPONSE_BYTES)).toBe(RESPONSE_BYTES);
+});
+
+test("removes only its own socket file at the end", async () => {
+  await using server = await startServer();
+  const moved = `${server.path}.moved`;
+  renameSync(server.path, moved);
+  writeFileSync(server.path, "somebody else's");
+  expect(await server.stop()).toBe(0);
+  expect(readFileSync(server.path, "utf8")).toBe("somebody else's");
+  expect(existsSync(moved)).toBe(true);
+});
+
+test("stops cleanly when the directory was removed or replaced", async () => {
+  const changes: Record<string, (path: string) => void> = {
+    "a file": (path) => writeFileSync(path, ""),
+    "a loop": (path) => symlinkSync(path, path),
+    nothing: () => {},
+  };
+  for (const [what, change] of Object.entries(changes)) {
+    using directory = tempDir();
+    const home = directory.join("home");
+    mkdirSync(home);
+    await using server = await startServer({ path: join(home, "control") });
+    await server.program.says(/serving at/);
+    renameSync(home, directory.join("moved"));
+    change(home);
+    expect([what, await server.stop()]).toEqual([what, 0]);
+    expect(server.program.stderr).not.toContain("releasePath"); // no stack trace
+    if (what !== "nothing") expect(server.program.stderr).toContain("could not be removed");
+    rmSync(home, { force: true });
+  }
+});
+
+test("closes every connection when it stops", async () => {
+  await using server = await startServer();
+  using client = new RawClient(server.path);
+  expect(client.ask()).toBe(0);
+  expect(await server.stop()).toBe(0);
+  expect(client.isClosed(1000)).toBe(true);
+});
