@@ -1,14 +1,18 @@
 import { describe, expect, test } from "bun:test";
+import { existsSync, writeFileSync } from "node:fs";
+import type { ServerStatus } from "@xsocket/server";
 import {
   eventually,
   guardDescriptors,
+  HELD_TO_MODES,
   here,
   seenCommand,
   startServer,
   tempDir,
+  typed,
   XSOCKET,
 } from "../harness/index.ts";
-import { ASK, askOnce } from "../server/raw.ts";
+import { ASK, askOnce, RawClient } from "../server/raw.ts";
 
 guardDescriptors();
 
@@ -94,4 +98,57 @@ xsocket: error: the policy stays as it was: ${policy}: "${key}" is unknown here:
     expect(log).toMatch(/^xsocket: serving at /m);
     expect(log).toMatch(/^xsocket: warning: refused AF_INET SOCK_RAW/m);
   });
+});
+
+/* Runs a program whose stderr is a terminal that nobody reads. */
+const ON_A_TERMINAL = `import os, pty, subprocess, sys
+_, terminal = pty.openpty()
+sys.exit(subprocess.run(sys.argv[1:], stderr=terminal).returncode)`;
+
+test("a terminal that nobody reads does not block the main thread", async () => {
+  using dir = tempDir();
+  const [path, metrics] = [dir.join("control"), dir.join("metrics")];
+  const serve = [XSOCKET, "serve", path, "--log-level", "debug", "--metrics", metrics];
+  await using terminal = here.spawn(["python3", "-c", ON_A_TERMINAL, ...serve]);
+  await eventually("the metrics", () => existsSync(metrics));
+  using client = new RawClient(path);
+  for (let i = 0; i < 3000; i++) expect(client.ask()).toBe(0);
+  const asked = fetch("http://x/metrics", { unix: metrics, signal: AbortSignal.timeout(5000) });
+  expect((await asked).status).toBe(200);
+  const status = await here.run([XSOCKET, "status", path, "--json"]);
+  const { pid, descriptors }: ServerStatus = JSON.parse(status.stdout);
+  expect(descriptors.open).toBeLessThan(100); // it opens the terminal once
+  process.kill(pid, "SIGTERM");
+  expect(await terminal.finished()).toBe(0);
+});
+
+/* As after su(1), where the user may write to the terminal but not open it. */
+test("logs to a terminal that this user may not open", async () => {
+  using dir = tempDir();
+  const serve = typed(...HELD_TO_MODES, XSOCKET, "serve", dir.join("control"));
+  const script = ["script", "-qec", `chmod 0 "$(tty)" && echo $$ && exec ${serve}`, "/dev/null"];
+  await using terminal = here.spawn(script);
+  const [, pid] = await terminal.says(/(\d+)/);
+  await terminal.says(/serving at/);
+  process.kill(Number(pid), "SIGTERM");
+  expect(await terminal.finished()).toBe(0);
+});
+
+test("a log that nobody reads blocks neither clients nor the stop", async () => {
+  using directory = tempDir();
+  const fifo = directory.join("log");
+  const path = directory.join("control");
+  const policy = directory.join("policy");
+  writeFileSync(policy, '[[rule]]\naction = "allow"\n');
+  // the shell holds the pipe's other end and never reads
+  const script = `mkfifo "$0" && exec 3<>"$0" && exec "$@" --log-level debug 2>"$0"`;
+  const argv = ["sh", "-c", script, fifo, XSOCKET, "serve", path, "--policy", policy];
+  await using server = here.spawn(argv);
+  await eventually("the server", () => here.listensAt(path));
+  expect(askOnce(path)).toBe(0); // it has read the policy
+  writeFileSync(policy, `${"x".repeat(100_000)} = 1\n`); // the error takes more than the pipe holds
+  server.kill("SIGHUP");
+  for (let i = 0; i < 2000; i++) expect(askOnce(path)).toBe(0); // 150 KB of log
+  server.kill("SIGTERM");
+  expect(await server.finished()).toBe(0);
 });
