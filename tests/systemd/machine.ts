@@ -20,6 +20,11 @@ const STAGE = process.env["XSOCKET_SYSTEMD_STAGE"] ?? "";
 const INSIDE = "/opt/repository";
 export const BUN = "/usr/lib/xsocket/bun";
 
+/** The control socket of the units. */
+export const DEFAULT = "/run/xsocket/default";
+/** Lets alice in. */
+export const GATE = "setfacl -n -m u:alice:x,m::x /run/xsocket";
+
 /** The program that {@link Machine.client} runs, and Bun, which runs it. */
 export const CLIENT = `${INSIDE}/tests/systemd/client.ts`;
 
@@ -170,4 +175,23 @@ function commandOf(pid: number): string {
   } catch {
     return "";
   }
+}
+
+/** Boots a machine for one test. */
+export function boot(): Promise<Machine> {
+  return Machine.boot(MACHINE_ROOT ?? "");
+}
+
+/** The result for a user of the machine who requests a socket, without the namespace's cookie. */
+export async function ask(machine: Machine, uid: number, path = DEFAULT, ...more: string[]) {
+  const { stdout, stderr } = await machine.client(uid, "take", path, ...more);
+  return (stdout.trim().split("\n").at(-1) ?? "") + stderr;
+}
+
+/** The answer of a unit at its port, from the machine's own network. */
+export async function answerOf(machine: Machine, unit: string, port: number) {
+  await machine.reaches(unit, "SubState", /running/);
+  return machine.shell(
+    `for n in 1 2 3 4 5 6 7 8 9; do ${BUN} -e 'console.log(await (await fetch("http://127.0.0.1:${port}")).text())' 2>/dev/null && exit; sleep 0.2; done; journalctl -u ${unit}`,
+  );
 }
