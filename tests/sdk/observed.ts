@@ -3,6 +3,9 @@ import { XSocketError } from "@xsocket/client";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import { boundPort } from "../../packages/client/src/_socket.ts";
 
+/** Milliseconds for a request among many that take turns, each of which may wait for a processor. */
+export const PATIENT_MS = 30_000;
+
 /** The error of a call that has to fail. @throws {Error} when it does not, or fails in another way */
 export async function rejection(promise: Promise<unknown>): Promise<XSocketError> {
   const error: unknown = await promise.then(

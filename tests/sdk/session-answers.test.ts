@@ -4,12 +4,10 @@ import { Session } from "@xsocket/client";
 import { AF_INET, encode, RESPONSE_BYTES, SOCK_STREAM } from "@xsocket/protocol";
 import { checked, errno, loadSyscalls, POLLIN } from "@xsocket/xbind-native";
 import { eventually, guardDescriptors, tempDir } from "../harness/index.ts";
-import { rejection } from "./observed.ts";
+import { PATIENT_MS, rejection } from "./observed.ts";
 import { silentServer } from "./silent.ts";
 
 guardDescriptors();
-
-const PATIENT_MS = 30_000; // the machine may be busy
 
 describe("a session", () => {
   test("does not take an unsolicited message for the answer to its next request", async () => {

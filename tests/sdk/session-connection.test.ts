@@ -12,12 +12,10 @@ import {
   startServer,
   tempDir,
 } from "../harness/index.ts";
-import { rejection } from "./observed.ts";
+import { PATIENT_MS, rejection } from "./observed.ts";
 import { silentServer } from "./silent.ts";
 
 guardDescriptors();
-
-const PATIENT_MS = 30_000; // many requests take turns, each of which may wait for a processor
 
 describe("a session", () => {
   test("closes its connection when all unanswered requests are aborted", async () => {

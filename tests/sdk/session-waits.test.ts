@@ -10,12 +10,10 @@ import {
   startServer,
   tempDir,
 } from "../harness/index.ts";
-import { rejection } from "./observed.ts";
+import { PATIENT_MS, rejection } from "./observed.ts";
 import { silentServer } from "./silent.ts";
 
 guardDescriptors();
-
-const PATIENT_MS = 30_000; // many requests take turns, each of which may wait for a processor
 
 describe("a session", () => {
   test("gives each request its own deadline and error while the backlog is full, then stops trying", async () => {

@@ -20,12 +20,11 @@ import {
   startServer,
   tempDir,
 } from "../harness/index.ts";
-import { optionOf, rejection } from "./observed.ts";
+import { optionOf, PATIENT_MS, rejection } from "./observed.ts";
 import { silentServer } from "./silent.ts";
 
 guardDescriptors();
 
-const PATIENT_MS = 30_000; // many requests take turns, each of which may wait for a processor
 const MANY = 10_000;
 
 describe("a session", () => {
