@@ -8,12 +8,13 @@ import {
   fetchVia,
   listen,
   serve,
+  serveSync,
   Session,
   udp,
   xsocket,
   type XSocketError,
 } from "@xsocket/client";
-import type { Server, Socket, TCPSocketListener } from "bun";
+import type { Serve, Server, Socket, TCPSocketListener } from "bun";
 
 interface Mine {
   id: number;
@@ -75,6 +76,15 @@ export async function maybeOptions(): Promise<unknown[]> {
     await xsocket({ via, family: undefined, type: undefined, ...limits }),
     new Session({ via, idleMs: undefined }),
   ];
+}
+
+/** Options that a program has for Bun.serve serve there, too. */
+export async function forBun(
+  plain: Serve.Options<undefined>,
+  chat: Serve.Options<Mine, "/user/:id">,
+): Promise<unknown[]> {
+  const mine: Server<Mine> = await serve({ via, ...chat });
+  return [await serve({ via, ...plain }), serveSync({ via, ...plain, port: 0 }), mine];
 }
 
 /** What must already be an error in an editor. */

@@ -29,16 +29,16 @@ export interface ServeExtras extends Through {
   readonly host?: string | undefined;
   /** How many connections may wait to be accepted; 512 by default. The kernel caps it at somaxconn. */
   readonly backlog?: number | undefined;
-  /** Refused: a UNIX socket is not made in the target namespace. */
-  readonly unix?: never;
-  /** Refused: Bun makes the UDP socket of HTTP/3 itself. */
-  readonly http3?: false;
 }
-/** Bun.serve's options, and the server through which to listen. */
-export type ServeOptions<WebSocketData = undefined, R extends string = string> = Serve.Options<
-  WebSocketData,
-  R
+/**
+ * Bun.serve's options, and the server through which to listen. `unix` and `http3`, which are refused, are not
+ * among them, but the options of a program that are typed `Serve.Options` fit.
+ */
+export type ServeOptions<WebSocketData = undefined, R extends string = string> = Omit<
+  Serve.HostnamePortServeOptions<WebSocketData>,
+  "http3"
 > &
+  (Serve.FetchOrRoutes<WebSocketData, R> | Serve.FetchOrRoutesWithWebSocket<WebSocketData, R>) &
   ServeExtras;
 
 const NAMES = [...HOST_KEYS, "backlog", "port", "reusePort", "ipv6Only"] as const;
