@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { encode } from "@xsocket/protocol";
 import { errno } from "@xsocket/xbind-native";
 import {
+  activated,
   eventually,
   guardDescriptors,
   here,
@@ -37,6 +38,26 @@ test.each([
     expect(code).toBe(1);
   },
 );
+
+const GID = process.getegid?.() ?? 0;
+const IS_THERE = "has no effect: the socket was there before this server, with";
+
+test.each([
+  [`--mode 0640 --group ${GID}`, [`--mode 0640 ${IS_THERE} mode 0600`]],
+  [`--mode 0600 --group ${GID + 1}`, [`--group ${GID + 1} ${IS_THERE} group ${GID}`]],
+  [`--mode 0600 --group ${GID}`, []],
+  ["--group no-such", [`--group no-such ${IS_THERE} group ${GID}`]],
+])("warns if the socket from the manager is not as %s says", async (options, warnings) => {
+  using dir = tempDir();
+  const path = dir.join("made");
+  const argv = activated(path, [XSOCKET, "serve", ...options.split(" ")]);
+  await using server = here.spawn(["sh", "-c", `umask 177; exec "$@"`, "sh", ...argv]);
+  await server.says(/serving at/);
+  server.kill("SIGTERM");
+  expect(await server.finished()).toBe(0);
+  const lines = server.stderr.trimEnd().split("\n");
+  expect(lines.slice(1)).toEqual(warnings.map((text) => expect.stringContaining(text)));
+});
 
 /* Prints each message to a service manager on a line. */
 const MANAGER = `import socket, sys

@@ -1,4 +1,7 @@
+import { type Stats, statSync } from "node:fs";
+import { groupId } from "../control/group.ts";
 import { ServeError } from "../error.ts";
+import type { ServeOptions } from "../options.ts";
 
 /** The first descriptor that a manager passes: sd_listen_fds(3). */
 const LISTEN_FDS_START = 3;
@@ -54,4 +57,41 @@ export function takeActivation(
       `the socket that was passed at start is named ${JSON.stringify(name)}: use FileDescriptorName=${ACTIVATION_NAME}`,
     );
   return { fd: LISTEN_FDS_START, own: name === BOUND_NAME };
+}
+
+function fileOf(address: string): Stats | undefined {
+  try {
+    return address.startsWith("/") ? statSync(address) : undefined;
+  } catch {
+    return undefined; // made in another mount namespace, or in a directory that is closed to this user
+  }
+}
+
+function isGroup(group: string | number, gid: number): boolean {
+  try {
+    return groupId(group) === gid;
+  } catch {
+    return false;
+  }
+}
+
+const octal = (mode: number): string => mode.toString(8).padStart(4, "0");
+
+/**
+ * Compares the file of a socket that was passed at start with the options that such a socket overrides: it may
+ * let in more users than its server's command line says.
+ *
+ * @returns a sentence for each that the file does not have
+ */
+export function overridden({ mode, group }: ServeOptions, address: string): string[] {
+  const file = fileOf(address);
+  if (!file) return [];
+  const found = file.mode & 0o777;
+  const been = "has no effect: the socket was there before this server, with";
+  const sentences = [];
+  if (mode !== undefined && mode !== found)
+    sentences.push(`--mode ${octal(mode)} ${been} mode ${octal(found)} (SocketMode= of its unit)`);
+  if (group !== undefined && !isGroup(group, file.gid))
+    sentences.push(`--group ${group} ${been} group ${file.gid} (SocketGroup= of its unit)`);
+  return sentences;
 }

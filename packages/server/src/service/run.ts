@@ -8,7 +8,7 @@ import type { ServeOptions } from "../options.ts";
 import { serve, type Server } from "../server.ts";
 import { type Signalled, untilSignal } from "../signals.ts";
 import { inFormerNamespace, outOfReach } from "../status.ts";
-import { type Activation, takeActivation } from "./activation.ts";
+import { type Activation, overridden, takeActivation } from "./activation.ts";
 import { barrierTo } from "./barrier.ts";
 import { execAs, type Successor } from "./drop.ts";
 import { type MetricsAddress, serveMetrics } from "./metrics.ts";
@@ -159,15 +159,22 @@ function warnOfFitting(options: Said, { bounds }: Server): void {
   }
 }
 
+function warnOfOverridden(options: Said, { address }: Server): void {
+  for (const message of overridden(options, address))
+    options.log({ level: "warning", event: "activation", message, fields: {} });
+}
+
 /* Starts the server and what runs beside it; `owned` ends all of it. */
 async function start(
   sys: Syscalls,
-  options: Said,
+  given: Said,
+  activation: Activation | undefined,
   metrics: MetricsAddress | undefined,
   notifier: Notifier,
   owned: AsyncDisposableStack,
 ): Promise<Signalled> {
   const interval = watchdogMs();
+  const options = activation ? withActivation(given, activation) : given;
   const server = owned.use(await serve(options));
   if (metrics) owned.use(await serveMetrics(server, metrics, options.log));
   const look = lookout(server, options.log);
@@ -179,6 +186,7 @@ async function start(
     fields: {},
   });
   warnOfFitting(options, server);
+  if (activation?.own === false) warnOfOverridden(given, server);
   notifier.ready(describe(server));
   letGoOfStart(sys);
   return announced(server, notifier, look, options.log);
@@ -196,12 +204,11 @@ export async function runService(given: ServiceOptions): Promise<void> {
   const sys = loadSyscalls();
   const activation = takeActivation();
   if (successor) await becomeUser(sys, own, successor, activation);
-  const options = activation ? withActivation(own, activation) : own;
   await using owned = new AsyncDisposableStack();
   const notifier = owned.use(openNotifier(sys));
   // it starts, and a failed start ends, while untilSignal has its handlers set
   const starting = Promise.resolve()
-    .then(() => start(sys, options, metrics, notifier, owned))
+    .then(() => start(sys, own, activation, metrics, notifier, owned))
     .catch((error: unknown) => owned.disposeAsync().then(() => Promise.reject(error)));
-  await untilSignal(starting, options.log);
+  await untilSignal(starting, own.log);
 }
