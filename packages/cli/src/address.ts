@@ -12,14 +12,9 @@ import { MisuseError } from "./errors.ts";
  * Reads the address of a control socket as the user has given it.
  *
  * @returns an absolute path or `@name`, so that it means the same in any directory
- * @throws {MisuseError} if it does not fit a socket address, is empty, or has the shell's `~` still in it
+ * @throws {MisuseError} if it does not fit a socket address, is empty, or is a path that {@link userPath} refuses
  */
 export function controlSocket(text: string): string {
-  // as in --socket=~/control: to make the directory "~" here would be a trap
-  if (text.startsWith("~/"))
-    throw new MisuseError(
-      `the shell has not replaced the ~ of ${text}: write $HOME${text.slice(1)}`,
-    );
   try {
     const given: Address = parseAddress(text);
     return given.kind === "abstract"

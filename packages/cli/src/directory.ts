@@ -95,10 +95,15 @@ function absolute(name: string): string {
 /**
  * The absolute path of a file that the user has named.
  *
- * @throws {MisuseError} for a relative one in a directory that may not be entered or was removed, and for one
- * that is not UTF-8: it would be another file's
+ * @throws {MisuseError} for a relative one in a directory that may not be entered or was removed, for one that
+ * is not UTF-8, since it would be another file's, and for one that has the shell's `~` still in it
  */
 export function userPath(name: string): string {
+  // as in --socket=~/control: to make the directory "~" here would be a trap
+  if (name.startsWith("~/"))
+    throw new MisuseError(
+      `the shell has not replaced the ~ of ${name}: write $HOME${name.slice(1)}`,
+    );
   checkResolvable(name);
   const path = absolute(name);
   if (isGone && `${path}/`.startsWith(`${directory}/`))
