@@ -91,6 +91,13 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
     '"root,,0"',
     "separated by commas",
   ],
+  ["serve --allow-group 5-3 /nowhere/xsocket", 2, "--allow-group", '"5-3"', "smaller id first"],
+  [
+    "serve --allow-user 7,4294967295-4294967299 /nowhere/xsocket",
+    2,
+    "--allow-user",
+    "to 4294967294",
+  ],
   ["serve --allow-user root\tdaemon /nowhere/xsocket", 2, "--allow-user", "separated by commas"],
   ["serve --user 1000:1000 /nowhere/xsocket", 2, "--user takes one user", '"1000:1000"'],
   ["serve --user no-such-7 /nowhere/xsocket", 1, "useradd --system no-such-7"],

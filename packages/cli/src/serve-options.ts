@@ -50,6 +50,10 @@ function idsOf(option: string, list: string, find: (name: string) => number): Id
   return idList(option, list, (word) => {
     const ids = parseIds(word);
     if (ids) return ids;
+    if (/^\d+-\d+$/.test(word))
+      throw new MisuseError(
+        `${option} takes ranges with the smaller id first, up to ${IDS.most}, not "${word}"`,
+      );
     const id = /^\d+$/.test(word) ? wholeNumber(option, word, IDS) : find(word);
     return { first: id, last: id };
   });
