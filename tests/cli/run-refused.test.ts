@@ -73,19 +73,40 @@ test.each(["sudo", "run0", "env -i"])(
   },
 );
 
-/* As in every guide to a VPN in a namespace. */
-test("looks at the program that ip-netns(8) starts", async () => {
+/* The first as in every guide to a VPN in a namespace. */
+test.each([
+  "ip netns exec vpn",
+  "nsenter -t 1 --net=/run/netns/vpn",
+  "env -u NAME PORT=80",
+  "nice -n 5",
+  "timeout -k 5s 1.5h",
+  "nohup",
+])("looks at the program that %s starts", async (start) => {
+  const [name = "", ...words] = start.split(" ");
   using dir = tempDir();
-  await buildProgram(dir.path, "gcc && cp program ip && mv program sudo");
+  await buildProgram(dir.path, `gcc && cp program ${name} && mv program sudo`);
   const run = (...argv: string[]) => here.run(argv, { cwd: dir.path });
-  const netns = ["--", "./ip", "netns", "exec", "vpn"];
-  const { code, stderr } = await run(...RUN, ...netns, "./sudo", "true");
+  const argv = ["--", `./${name}`, ...words];
+  const { code, stderr } = await run(...RUN, ...argv, "./sudo", "true");
   expect(stderr).toMatch(/^xsocket: \.\/sudo would open no port there/);
   expect(code).toBe(1);
-  expect((await run(...RUN, ...netns, "./ip")).code).toBe(0);
-  expect((await run(...RUN, "--force", ...netns, "./sudo")).code).toBe(0);
-  const doctor = await run(XSOCKET, "doctor", CONTROL, ...netns, "./sudo", "true");
+  expect((await run(...RUN, ...argv, `./${name}`)).code).toBe(0);
+  expect((await run(...RUN, "--force", ...argv, "./sudo")).code).toBe(0);
+  const doctor = await run(XSOCKET, "doctor", CONTROL, ...argv, "./sudo", "true");
   expect(doctor.stdout).toMatch(/FAILED +program +\.\/sudo: it drops LD_PRELOAD/);
+});
+
+test("does not guess what is started if words of env, nsenter or timeout are not understood", async () => {
+  using dir = tempDir();
+  await buildProgram(dir.path, "gcc && cp program env && cp program nsenter && cp program timeout");
+  await buildProgram(dir.path, "gcc && mv program sudo");
+  for (const start of ["env -C /", "env PATH=/nowhere", "env", "nsenter -t 1 -m", "timeout 5x"]) {
+    const argv = [...RUN, "--", ...`./${start}`.split(" "), "./sudo"];
+    const { code, stderr } = await here.run(argv, { cwd: dir.path });
+    expect([start, code, stderr]).toEqual(
+      start === "env" ? [start, 1, expect.stringContaining("./sudo")] : [start, 0, ""],
+    );
+  }
 });
 
 test("refuses systemctl, which has a service started", async () => {

@@ -134,8 +134,26 @@ export function findProgram(name: string): Program | undefined {
   return { name, path, image };
 }
 
-/** What ip-netns(8) starts in a namespace, with its arguments; empty for any other command line. */
-export function startedInNetns(argv: readonly string[]): readonly string[] {
-  const [name = "", object, verb, , ...started] = argv;
-  return basename(name) === "ip" && object === "netns" && verb === "exec" ? started : [];
+/*
+ * The words that these take before the name of the program that they start, a NUL byte behind each; not those with
+ * which that name may mean another program to them, such as PATH=, or another root directory.
+ */
+const WORDS_BEFORE: Readonly<Record<string, RegExp>> = {
+  env: /^(?:(?:-[0v]+|-u\0?[^\0]+|--unset=[^\0]*|(?!PATH=)\w+=[^\0]*)\0)*/,
+  ip: /^netns\0exec\0[^\0]*\0/,
+  nice: /^(?:(?:-n\0?-?\d+|--adjustment=-?\d+|-\d+)\0)*/,
+  nohup: /^/,
+  nsenter:
+    /^(?:(?:-t\0?\d+|--target[=\0]\d+|-[nuipUCT][^\0]*|--(?:net|uts|ipc|pid|user|cgroup|time)(?:=[^\0]*)?)\0)*/,
+  timeout:
+    /^(?:(?:-[ks]\0?[^\0]+|--(?:kill-after|signal)=[^\0]+|-[fpv]|--(?:foreground|preserve-status|verbose))\0)*[\d.]+[smhd]?\0/,
+};
+
+/** The program that a command line of env(1) and the like starts, with its arguments; empty if that is not known. */
+export function startedBy([name = "", ...words]: readonly string[]): readonly string[] {
+  const key = basename(name);
+  const text = words.map((word) => `${word}\0`).join("");
+  const before = Object.hasOwn(WORDS_BEFORE, key) ? WORDS_BEFORE[key]?.exec(text) : undefined;
+  const started = before ? text.slice(before[0].length).split("\0").slice(0, -1) : [];
+  return /^-|=/.test(started[0] ?? "") ? [] : started;
 }

@@ -12,7 +12,7 @@ import { sendPlan } from "../plan.ts";
 import { portWords, typesOf } from "../ports.ts";
 import { preloadWith } from "../preload.ts";
 import { preloadObstacle } from "../preloadable.ts";
-import { findProgram, spoken, startedInNetns } from "../program.ts";
+import { findProgram, spoken, startedBy } from "../program.ts";
 import { unreached } from "../unreached.ts";
 import { result, words } from "../words.ts";
 
@@ -61,7 +61,7 @@ function refuseHopeless(name: string, rest: readonly string[]): void {
     throw new FailureError(
       `${spoken(program)} would open no port there, since ${obstacle.found}: ${obstacle.remedy} (--force runs it anyway)`,
     );
-  const [inner, ...its] = startedInNetns([name, ...rest]);
+  const [inner, ...its] = startedBy([name, ...rest]);
   if (inner !== undefined) refuseHopeless(inner, its);
 }
 

@@ -4,7 +4,7 @@ import { readElf } from "../elf.ts";
 import { FailureError } from "../errors.ts";
 import { preloadWith } from "../preload.ts";
 import { preloadObstacle, REINSTALL, unusable } from "../preloadable.ts";
-import { findProgram, spoken, startedInNetns } from "../program.ts";
+import { findProgram, spoken, startedBy } from "../program.ts";
 import { failed, ok, type Row, skipped } from "./row.ts";
 
 /* A program that is linked dynamically everywhere, to compare the library with. */
@@ -71,7 +71,7 @@ export function programRow(name: string, words: readonly string[], libraries: Ro
     const obstacle = preloadObstacle(program, libraryPath("xbind"), words);
     if (obstacle)
       return failed("program", `${spoken(program)}: ${obstacle.found}`, obstacle.remedy);
-    const [inner, ...its] = startedInNetns([name, ...words]);
+    const [inner, ...its] = startedBy([name, ...words]);
     if (inner !== undefined) return programRow(inner, its, libraries);
     const { path, image } = program;
     return ok(
