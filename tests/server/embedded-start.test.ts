@@ -127,6 +127,7 @@ test("refuses invalid options before it opens anything", async () => {
     [{ sharedDirectory: "false" }, "sharedDirectory must be true or false, not 'false'"],
     [{ listenFd: "3" }, "listenFd must be a descriptor's number, not '3'"],
     [{ listenFd: -1 }, "listenFd must be a descriptor's number, not -1"],
+    [{ listenFd: 2 ** 32 }, "listenFd must be a descriptor's number, not 4294967296"],
     [{ listenFd: 0, mode: 0o600 }, "the listening socket already has its mode and group"],
     [{ listenFd: 0, group: 0 }, "the listening socket already has its mode and group"],
     [{ address: "@name", mode: 0o600 }, "an abstract name has neither mode nor group"],

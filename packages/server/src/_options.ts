@@ -33,6 +33,8 @@ const FLAG: Check = [isFlag, "true or false"];
 const BOUND = from(1, BOUND_MAX);
 const QUOTA = from(1, QUOTA_MAX);
 
+const FD_MAX = 0x7fffffff; // of a larger number the FFI keeps 32 bits, which may be another descriptor's
+
 const LEVELS = `one of ${Object.keys(LOG_LEVELS).join(", ")}`;
 
 const CHECKS: Readonly<Record<Exclude<keyof ServeOptions, keyof Bounds>, Check>> = {
@@ -41,7 +43,7 @@ const CHECKS: Readonly<Record<Exclude<keyof ServeOptions, keyof Bounds>, Check>>
   group: [(value) => isText(value) || typeof value === "number", "the name or number of a group"],
   sharedDirectory: FLAG,
   refuseDescriptors: FLAG,
-  listenFd: from(0, Infinity, "a descriptor's number"),
+  listenFd: from(0, FD_MAX, "a descriptor's number"),
   ownsFile: FLAG,
   auditFile: [isText, "the path of a file"],
   threads: from(1, MAX_THREADS),
