@@ -3,11 +3,11 @@
  * dropped leaves a server more open than was meant.
  */
 import { inspect } from "node:util";
-import { SOCK_TYPE_MASK } from "@xsocket/protocol";
 import { misuse } from "./_failure.ts";
 import { BOUND_MAX, type Bounds, DEFAULT_BOUNDS } from "./bounds.ts";
 import { LOG_LEVELS } from "./log.ts";
 import { MAX_THREADS, type ServeOptions } from "./options.ts";
+import { FAMILIES, type Names, PROTOCOLS, TYPES } from "./policy/names.ts";
 import { QUOTA_MAX } from "./policy/read-rule.ts";
 import { plainRule, type Policy, type Rule, RULE_KINDS } from "./policy/rule.ts";
 
@@ -103,7 +103,7 @@ function isSpan(value: unknown): boolean {
 }
 
 const SPANS = listOf(isSpan, "spans of ids, as { first: 1000, last: 1000 }");
-const numbersTo = (most: number) =>
+const numbersOf = ({ most }: Names) =>
   listOf((value) => isFrom(0, most, value), "the numbers of socket(2)");
 
 const RULE: Readonly<Record<keyof Rule, Check>> = {
@@ -115,9 +115,9 @@ const RULE: Readonly<Record<keyof Rule, Check>> = {
   allow: FLAG,
   uids: SPANS,
   gids: SPANS,
-  families: numbersTo(Infinity),
-  types: numbersTo(SOCK_TYPE_MASK), // the bits above it are flags
-  protocols: numbersTo(Infinity),
+  families: numbersOf(FAMILIES),
+  types: numbersOf(TYPES),
+  protocols: numbersOf(PROTOCOLS),
   socketsPerMinute: QUOTA,
   connections: QUOTA,
 };

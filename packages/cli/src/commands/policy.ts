@@ -1,4 +1,4 @@
-import { AF_INET, SOCK_STREAM, SOCK_TYPE_MASK } from "@xsocket/protocol";
+import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import type { ArgsDef } from "citty";
 import {
   type Asked,
@@ -13,6 +13,7 @@ import {
   groupId,
   hasUnmappedIds,
   type Identity,
+  knownOf,
   lateWarning,
   type Names,
   numberOf,
@@ -61,14 +62,11 @@ function number(
   name: string,
   value: string | boolean | undefined,
   absent: number,
-  most = Infinity,
-) {
+): number {
   if (typeof value !== "string") return absent;
   const found = numberOf(names, value);
-  if (found !== undefined && found <= most) return found;
-  throw new MisuseError(
-    `--${name} "${value}" is unknown: there are ${[...names.values.keys()].map((known) => names.prefix + known).join(", ")}`,
-  );
+  if (found !== undefined) return found;
+  throw new MisuseError(`--${name} "${value}" is unknown: ${knownOf(names)}`);
 }
 
 function asked(given: Given): Asked {
@@ -80,7 +78,7 @@ function asked(given: Given): Asked {
   return {
     kind: "socket",
     domain: number(FAMILIES, "family", given.family, AF_INET),
-    type: number(TYPES, "type", given.type, SOCK_STREAM, SOCK_TYPE_MASK), // above it are flags
+    type: number(TYPES, "type", given.type, SOCK_STREAM),
     protocol: number(PROTOCOLS, "protocol", given.protocol, 0),
   };
 }

@@ -12,6 +12,7 @@ import {
   SOCK_RAW,
   SOCK_SEQPACKET,
   SOCK_STREAM,
+  SOCK_TYPE_MASK,
 } from "@xsocket/protocol";
 
 /** The legacy type that socket(2) turns into AF_PACKET: packet(7). */
@@ -27,6 +28,8 @@ export interface Names {
   /** What stands before each name, and may be left out of a rule. */
   readonly prefix: string;
   readonly values: ReadonlyMap<string, number>;
+  /** The largest number that can be asked for. */
+  readonly most: number;
 }
 
 /** The families of address_families(7) that a rule may name. */
@@ -50,6 +53,7 @@ export const FAMILIES: Names = {
     ["XDP", 44],
     ["MCTP", 45],
   ]),
+  most: Infinity,
 };
 
 /** The types of socket(2). */
@@ -64,6 +68,7 @@ export const TYPES: Names = {
     ["DCCP", SOCK_DCCP],
     ["PACKET", SOCK_PACKET],
   ]),
+  most: SOCK_TYPE_MASK, // the bits above it are flags
 };
 
 /** The protocols of ip(7) and protocols(5) that somebody may ask a socket for. */
@@ -92,14 +97,21 @@ export const PROTOCOLS: Names = {
     ["SMC", IPPROTO_SMC],
     ["MPTCP", IPPROTO_MPTCP],
   ]),
+  most: Infinity,
 };
 
 /** Finds the number behind a name, with or without its prefix and in any case; a number stands for itself. */
-export function numberOf(names: Names, word: string): number | undefined {
-  if (/^\d{1,9}$/.test(word)) return Number(word);
+export function numberOf({ prefix, values, most }: Names, word: string): number | undefined {
+  if (/^\d{1,9}$/.test(word)) return Number(word) <= most ? Number(word) : undefined;
   const upper = word.toUpperCase().replaceAll("-", "");
-  const bare = upper.startsWith(names.prefix) ? upper.slice(names.prefix.length) : upper;
-  return names.values.get(bare);
+  const bare = upper.startsWith(prefix) ? upper.slice(prefix.length) : upper;
+  return values.get(bare);
+}
+
+/** Says what {@link numberOf} takes, for a word that it does not. */
+export function knownOf({ prefix, values, most }: Names): string {
+  const names = [...values.keys()].map((name) => prefix + name).join(", ");
+  return `there are ${names}, and numbers${most < Infinity ? ` up to ${most}` : ""}`;
 }
 
 /** Writes a number by its name, so that a log reads like the manual page; unknown ones stay numbers. */

@@ -1,7 +1,6 @@
-import { SOCK_TYPE_MASK } from "@xsocket/protocol";
 import type { Accounts } from "./accounts.ts";
 import { type IdRange, parseIds } from "./ids.ts";
-import { FAMILIES, type Names, numberOf, PROTOCOLS, TYPES } from "./names.ts";
+import { FAMILIES, knownOf, type Names, numberOf, PROTOCOLS, TYPES } from "./names.ts";
 import { type Rule, RULE_KINDS, type RuleKind } from "./rule.ts";
 import { type Table, words } from "./values.ts";
 
@@ -83,15 +82,8 @@ class RuleReader {
     return found;
   }
 
-  /** @param most the largest number that can be asked for */
-  numbers(key: Key, names: Names, most = Infinity): readonly number[] | undefined {
-    const known = [...names.values.keys()].map((name) => names.prefix + name).join(", ");
-    const help = `there are ${known}, and numbers${most < Infinity ? ` up to ${most}` : ""}`;
-    const read = (word: string) => {
-      const number = numberOf(names, word);
-      return number !== undefined && number <= most ? number : undefined;
-    };
-    return this.list(key, read, help);
+  numbers(key: Key, names: Names): readonly number[] | undefined {
+    return this.list(key, (word) => numberOf(names, word), knownOf(names));
   }
 
   quota(key: Key): number | undefined {
@@ -153,7 +145,7 @@ export function readRule(table: Table, number: number, accounts: Accounts, note:
     uids: ids(reader, users, "uid"),
     gids: ids(reader, groups, "gid"),
     families: reader.numbers("family", FAMILIES),
-    types: reader.numbers("type", TYPES, SOCK_TYPE_MASK), // the bits above it are flags
+    types: reader.numbers("type", TYPES),
     protocols: reader.numbers("protocol", PROTOCOLS),
     socketsPerMinute: reader.quota("sockets_per_minute"),
     connections: reader.quota("connections"),
