@@ -80,6 +80,7 @@ test("refuses invalid options before it opens anything", async () => {
       "types of a rule must be a list of the numbers of socket",
     ],
     [{ ...plain, families: [-1] }, "families of a rule must be a list of the numbers of socket(2)"],
+    [{ ...plain, types: Array(1) }, "types of a rule must be a list of the numbers of socket(2)"],
     [{ ...plain, types: ["raw"] }, "types of a rule must be a list of the numbers of socket(2)"],
     [
       { ...plain, allow: true, connections: 0 },
@@ -151,9 +152,13 @@ test("refuses invalid options before it opens anything", async () => {
   }
 });
 
-test("accepts a policy object with further properties", async () => {
+test("accepts a policy object with further properties, also of its lists and spans", async () => {
   using dir = tempDir();
-  const policy = { ...DEFAULT_POLICY, toText: () => "mine" };
+  const more = { toText: () => "mine" };
+  const uids = Object.assign([{ first: 0, last: 2 ** 32 - 2, ...more }], more);
+  const types = Object.assign([1], more);
+  const rules = DEFAULT_POLICY.rules.map((rule) => ({ ...rule, uids, types }));
+  const policy = { ...DEFAULT_POLICY, rules, ...more };
   await using server = await serve({ address: dir.join("control"), policy });
   expect(server.status().policy.source).toBe(DEFAULT_POLICY.source);
 });

@@ -87,10 +87,10 @@ export function checkOptions(options: ServeOptions): void {
     misuse("an abstract name has neither mode nor group: use a path, or leave them out");
 }
 
-/* Each item has to pass; an empty list would match nobody. */
+/* Each item has to pass, and a hole is none; an empty list would match nobody. */
 function listOf(isItem: (value: unknown) => boolean, items: string): Check {
   const isList = (value: unknown) =>
-    Array.isArray(value) && value.length > 0 && value.every(isItem);
+    Array.isArray(value) && value.length > 0 && Array.from(value).every(isItem);
   return [isList, `a list of ${items}`];
 }
 
@@ -123,7 +123,13 @@ const RULE: Readonly<Record<keyof Rule, Check>> = {
 };
 const NEEDED = plainRule(""); // what has a value here has one in every rule
 
-/* Returns a copy with own properties alone: see isSpan. */
+/* Copies of lists that were checked, without what else is on them or on a span. */
+const spansIn = (list: Rule["uids"]) =>
+  list && Array.from(list, ({ first, last }) => ({ first, last }));
+const numbersIn = (list: Rule["types"]) => list && Array.from(list);
+
+/* Returns a copy of what was checked alone: of the rest a serving thread gets a part (isSpan), or, of a function,
+   an error. */
 function checkedRule(rule: Rule): Rule {
   const given: unknown = rule;
   if (typeof given !== "object" || given === null)
@@ -140,7 +146,14 @@ function checkedRule(rule: Rule): Rule {
     if (check === QUOTA && !copy.allow)
       misuse(`${key} of a rule has no meaning where that denies: leave it out, or allow`);
   }
-  return copy;
+  return {
+    ...copy,
+    uids: spansIn(copy.uids),
+    gids: spansIn(copy.gids),
+    families: numbersIn(copy.families),
+    types: numbersIn(copy.types),
+    protocols: numbersIn(copy.protocols),
+  };
 }
 
 /**
