@@ -163,6 +163,28 @@ test("accepts a policy object with further properties, also of its lists and spa
   expect(server.status().policy.source).toBe(DEFAULT_POLICY.source);
 });
 
+test("takes options that an object has from its class, and checks them", async () => {
+  using dir = tempDir();
+  class Options {
+    address = dir.join("control");
+    get policy() {
+      return { source: "mine", rules: [] };
+    }
+    get threads() {
+      return 2;
+    }
+  }
+  await using server = await serve(new Options());
+  expect(server.status()).toMatchObject({ policy: { source: "mine" } });
+  expect(server.threads).toBe(2);
+  class Wrong extends Options {
+    override get threads() {
+      return 65;
+    }
+  }
+  await expect(serve(new Wrong())).rejects.toThrow("threads must be a whole number from 1 to 64");
+});
+
 /** Makes a socket to pass to a server. */
 function socketAt(path: string, type: number = SOCK_SEQPACKET, listens = true): number {
   const native = loadSyscalls();

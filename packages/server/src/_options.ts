@@ -63,28 +63,41 @@ function isPolicy(value: unknown): value is Policy {
   return typeof value === "object" && value !== null && Array.isArray(Reflect.get(value, "rules"));
 }
 
-/**
- * Refuses unknown options, invalid values, and options that contradict each other.
- *
- * @throws {ServeError} MISUSE
- */
-export function checkOptions(options: ServeOptions): void {
-  const given: unknown = options;
-  if (typeof given !== "object" || given === null)
-    misuse(`the options must be an object, not ${inspect(given)}`);
-  for (const [name, value] of Object.entries(given)) {
-    const check = known.get(name);
-    if (value === undefined) continue;
-    if (!check) misuse(`there is no option ${name}: there are ${[...known.keys()].join(", ")}`);
-    const [isRight, what] = check;
-    if (!isRight(value)) misuse(`${name} must be ${what}, not ${inspect(value)}`);
-  }
-  const { mode, group, address, listenFd } = options;
+function refuseUnknown(given: object): void {
+  for (const name in given)
+    if (!known.has(name) && Reflect.get(given, name) !== undefined)
+      misuse(`there is no option ${name}: there are ${[...known.keys()].join(", ")}`);
+}
+
+function refuseContradictions({ mode, group, address, listenFd }: ServeOptions): void {
   if (mode === undefined && group === undefined) return;
   if (listenFd !== undefined)
     misuse("the listening socket already has its mode and group: leave them out");
   if (address?.startsWith("@"))
     misuse("an abstract name has neither mode nor group: use a path, or leave them out");
+}
+
+/**
+ * Refuses unknown options, invalid values, and options that contradict each other.
+ *
+ * @returns all options, those that an object has from its class as well
+ * @throws {ServeError} MISUSE
+ */
+export function checkedOptions(options: ServeOptions): ServeOptions {
+  const given: unknown = options;
+  if (typeof given !== "object" || given === null)
+    misuse(`the options must be an object, not ${inspect(given)}`);
+  refuseUnknown(given);
+  const found = new Map<string, unknown>();
+  for (const [name, [isRight, what]] of known) {
+    const value: unknown = Reflect.get(given, name);
+    if (value === undefined) continue;
+    if (!isRight(value)) misuse(`${name} must be ${what}, not ${inspect(value)}`);
+    found.set(name, value);
+  }
+  const checked: ServeOptions = Object.fromEntries(found);
+  refuseContradictions(checked);
+  return checked;
 }
 
 /* Each item has to pass, and a hole is none; an empty list would match nobody. */

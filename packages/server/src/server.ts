@@ -1,7 +1,7 @@
 import { pathToFileURL } from "bun";
 import { join } from "node:path";
 import { loadSyscalls } from "@xsocket/xbind-native";
-import { checkOptions } from "./_options.ts";
+import { checkedOptions } from "./_options.ts";
 import { readPolicy, release, RunningServer, type Server, warnIfClosed } from "./_running.ts";
 import { type Bounds, DEFAULT_BOUNDS, fitBounds } from "./bounds.ts";
 import { listen, ownUser } from "./control/listen.ts";
@@ -40,9 +40,9 @@ function descriptorsFor({ maxConnections }: Bounds, limit: number): number {
  * @throws what `options.policy` throws
  */
 export async function serve(given: ServeOptions = {}): Promise<Server> {
-  checkOptions(given);
-  const { threads = DEFAULT_THREADS, auditFile } = given;
-  const options = { ...given, auditFile: auditFile && lastingPath(auditFile) };
+  const asked = checkedOptions(given);
+  const { threads = DEFAULT_THREADS, auditFile } = asked;
+  const options = { ...asked, auditFile: auditFile && lastingPath(auditFile) };
   const sys = loadSyscalls();
   const descriptorLimit = sys.descriptorLimit();
   const bounds = fitBounds(options, descriptorLimit, threads);

@@ -8,7 +8,7 @@ import {
   ProtocolError,
 } from "@xsocket/protocol";
 import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
-import { checkOptions } from "../_options.ts";
+import { checkedOptions } from "../_options.ts";
 import { type Bounds, fitBounds } from "../bounds.ts";
 import { ServeError } from "../error.ts";
 import type { Log } from "../log.ts";
@@ -76,9 +76,9 @@ export async function listen(
  * @returns the listening socket; to be released only if this process could not become the user
  * @throws {ServeError} if it cannot be made
  */
-export async function bindControl(options: ServeOptions, user: User): Promise<Claim> {
+export async function bindControl(given: ServeOptions, user: User): Promise<Claim> {
   const sys = loadSyscalls();
-  checkOptions(options);
+  const options = checkedOptions(given);
   const bounds = fitBounds(options, sys.descriptorLimit(), options.threads ?? DEFAULT_THREADS);
   const claim = await listen(sys, { ...options, log: undefined }, bounds);
   const { address, file } = claim;
