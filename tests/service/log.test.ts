@@ -93,6 +93,24 @@ xsocket: error: the policy stays as it was: ${policy}: "${key}" is unknown here:
     await server.program.says(/^xsocket: debug: gave socket\(2, 1, 0\) to process \d+ of uid/m);
   });
 
+  test("contains each packet that gets no answer at level debug", async () => {
+    await using server = await startServer({ args: ["--log-level", "debug"] });
+    for (const hex of ["3130535800000002000000010000", "5853", "ff".repeat(300)]) {
+      using client = new RawClient(server.path);
+      client.send(Uint8Array.fromHex(hex));
+      expect(client.isClosed(5000)).toBe(true);
+    }
+    await server.program.says(/packet of 300 bytes/);
+    const end = `is no request that it may make pid=${process.pid} uid=${process.geteuid?.()}`;
+    expect(
+      server.program.stderr.match(/(?<=debug: closed a connection: its packet of ).*/g),
+    ).toEqual([
+      `14 bytes, which begins with 31305358, ${end}`,
+      `2 bytes, which begins with 5853, ${end}`,
+      `300 bytes, which begins with ffffffff, ${end}`,
+    ]);
+  });
+
   test("is for a person if stderr is not the journal's stream", async () => {
     const log = await logOf([], { JOURNAL_STREAM: "1:1" });
     expect(log).toMatch(/^xsocket: serving at /m);

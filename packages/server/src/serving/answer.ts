@@ -89,6 +89,7 @@ export class Answerer {
     this.#peer.look(fd);
     if (isQuestion && judge.showsStatus(this.#peer, options.uid)) return this.#sendStatus(fd);
     shared.count(options.index, COUNTER.malformed);
+    this.#reporter.notAnswered(this.#packet, length);
     return TURN.over;
   }
 

@@ -1,3 +1,4 @@
+import { SIGNATURE_BYTES } from "@xsocket/protocol";
 import { errno, errnoName, reasonOf } from "@xsocket/xbind-native";
 import { commandOf } from "../_comm.ts";
 import { describeAsked } from "../policy/describe.ts";
@@ -78,6 +79,15 @@ export class Reporter {
   undelivered(fd: number, error: number): void {
     if (isScarcity(errnoName(error))) this.#sayScarce("hand sockets over", error);
     this.#note("failed", fd, error, "not delivered");
+  }
+
+  /** Its packet gets no answer. At level debug, for those who write a client: anybody can send any number of them. */
+  notAnswered(packet: Uint8Array, length: number): void {
+    if (!this.#saysEach) return;
+    const { pid, uid } = this.#peer;
+    const start = packet.subarray(0, Math.min(length, SIGNATURE_BYTES)).toHex();
+    const message = `closed a connection: its packet of ${length} bytes, which begins with ${start}, is no request that it may make`;
+    this.#context.say("debug", "malformed", message, { pid, uid });
   }
 
   #sayTooMany(reason: string): void {
