@@ -87,7 +87,9 @@ static void test_unknown(void)
 	int before = strangers();
 
 	forbid(SYS_statx);
-#ifdef SYS_fstat
+#ifdef SYS_fstat64
+	forbid(SYS_fstat64);
+#else
 	forbid(SYS_fstat);
 #endif
 	CHECK_EQ(chroot("/"), 0);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sys_calls.c - the calls of sys.h; sys_call(), by which they enter the kernel, is in sys.c */
+/*
+ * sys_calls.c - the calls of sys.h; sys_call(), by which they enter the kernel, is in sys.c, and
+ * sys_identify() in identify.c
+ */
 #include "core/sys.h"
 
 #include <asm/statfs.h>
@@ -7,7 +10,6 @@
 #include <fcntl.h>
 #include <linux/kcmp.h>
 #include <linux/magic.h>
-#include <linux/stat.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -200,56 +202,6 @@ int sys_kcmp_epoll(int epoll_fd, int fd)
 bool sys_shares(int type, int other)
 {
 	return SYS_CALL(SYS_kcmp, sys_gettid(), other, type) == 0;
-}
-
-/*
- * Seccomp filters of old containers refuse statx(2). On every 64-bit processor struct stat begins
- * with st_dev and st_ino; on 32-bit ones it differs.
- */
-static int identify_by_fstat(int fd, struct sys_identity *ret)
-{
-#if __SIZEOF_LONG__ == 8
-	uint64_t status[32]; /* more than any struct stat */
-	int rc = (int)SYS_CALL(SYS_fstat, fd, (long)status);
-
-	if (rc < 0)
-		return rc;
-	*ret = (struct sys_identity){
-	    .device =
-	        (status[0] >> 8 & 0xfff) << 32 | (status[0] & 0xff) | (status[0] >> 12 & 0xfff00),
-	    .inode = status[1],
-	};
-	return 0;
-#else
-	(void)fd;
-	(void)ret;
-	return -ENOSYS;
-#endif
-}
-
-int sys_identify(int fd, struct sys_identity *ret)
-{
-	/* statx(2), because its structure is the same everywhere */
-	struct statx status;
-	int rc = (int)SYS_CALL(SYS_statx, fd, (long)"", AT_EMPTY_PATH, STATX_INO, (long)&status);
-
-	if (rc < 0 && rc != -EBADF)
-		return identify_by_fstat(fd, ret);
-	if (rc < 0)
-		return rc;
-	*ret = (struct sys_identity){
-	    .device = (uint64_t)status.stx_dev_major << 32 | status.stx_dev_minor,
-	    .inode = status.stx_ino,
-	};
-	return 0;
-}
-
-bool sys_is(int fd, const struct sys_identity *identity)
-{
-	struct sys_identity now;
-
-	return sys_identify(fd, &now) == 0 && now.device == identity->device &&
-	       now.inode == identity->inode;
 }
 
 int sys_poll_many(struct pollfd *entries, unsigned count, int wait_ms)
