@@ -193,11 +193,13 @@ static void test_log(void)
 	in_child(NULL, "77", body_log_socket, "");
 	in_child(NULL, "77", body_log_full, "");
 	in_child(NULL, "999", body_log, ""); /* not open */
+	in_child(NULL, "2147483647", body_log, "");
 	in_child(NULL, NULL, body_log_off, "");
 	in_child(NULL, "", body_log_off, "");
 	in_child(NULL, "0", body_log_off, "");
 	in_child(NULL, "yes", body_log_off, BAD_LOG("yes"));
 	in_child(NULL, "-1", body_log_off, BAD_LOG("-1"));
+	in_child(NULL, "2147483648", body_log_off, BAD_LOG("2147483648"));
 	in_child(NULL, "99999999999", body_log_off, BAD_LOG("99999999999"));
 }
 

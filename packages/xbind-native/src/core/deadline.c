@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/deadline.h"
 
-#include <limits.h>
+#include "core/number.h"
+
 #include <stdlib.h>
 #include <time.h>
 
@@ -18,25 +19,10 @@ struct deadline deadline_in(int wait_ms)
 	return (struct deadline){now_ms() + wait_ms};
 }
 
-/* Decimal digits alone: strtol depends on the locale and is not async-signal-safe. */
-int deadline_parse_ms(const char *text)
-{
-	int64_t value = 0;
-
-	for (; *text; text++) {
-		if (*text < '0' || *text > '9')
-			return 0;
-		value = value * 10 + (*text - '0');
-		if (value > INT_MAX)
-			return 0;
-	}
-	return (int)value;
-}
-
 int deadline_default_ms(void)
 {
 	const char *text = secure_getenv("XSOCKET_TIMEOUT_MS");
-	int value = text ? deadline_parse_ms(text) : 0;
+	int value = text ? number_parse(text) : 0;
 
 	return value > 0 ? value : HANDOVER_WAIT_MS;
 }

@@ -17,9 +17,6 @@ struct deadline deadline_in(int wait_ms);
 /* The time that xsocket() may take: XSOCKET_TIMEOUT_MS (1 to INT_MAX), else HANDOVER_WAIT_MS. */
 int deadline_default_ms(void);
 
-/* Parses a time in milliseconds, as in XSOCKET_TIMEOUT_MS. Return: 0 if the text is not one. */
-int deadline_parse_ms(const char *text);
-
 /* Milliseconds left, 0 when it is over: a timeout for poll(2). */
 int deadline_left_ms(const struct deadline *deadline);
 

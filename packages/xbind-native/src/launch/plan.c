@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -16,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/number.h"
 #include "launch/children.h"
 #include "launch/environment.h"
 #include "launch/words.h"
@@ -284,27 +284,13 @@ static int child_exit_code(int status)
 	    WTERMSIG(status), strsignal(WTERMSIG(status)));
 }
 
-/* Not by strtol(3): compiled against glibc 2.38 or newer, it would need that version to run.
- * Return: -1 if the text is not a number. */
-static int number(const char *text)
-{
-	int value = 0;
-
-	do {
-		if (*text < '0' || *text > '9' || value > INT_MAX / 10 - 1)
-			return -1;
-		value = value * 10 + (*text - '0');
-	} while (*++text);
-	return value;
-}
-
 /* A program started by Node may have its channel to Node on the descriptor that is now the socket.
  */
 static void forget_channel(void)
 {
 	const char *channel = getenv("NODE_CHANNEL_FD");
 
-	if (!channel || number(channel) != LISTEN_FD)
+	if (!channel || number_parse(channel) != LISTEN_FD)
 		return;
 	unsetenv("NODE_CHANNEL_FD");
 	unsetenv("NODE_CHANNEL_SERIALIZATION_MODE");
@@ -332,7 +318,7 @@ static int hand_on_socket(int socket)
 static int plan_exec(struct plan *plan, int argc, char **argv)
 {
 	char *end = plan->bytes + plan->length;
-	int program = number(plan->bytes);
+	int program = number_parse(plan->bytes);
 	int rc = hand_on_socket(plan->socket);
 
 	if (program < 0 || program >= argc)

@@ -12,6 +12,7 @@
 #include "xbind/config.h"
 
 #include "core/deadline.h"
+#include "core/number.h"
 #include "core/visibility.h"
 #include "xbind/line.h"
 #include "xbind/lock.h"
@@ -96,14 +97,8 @@ static const char *variable(const char *name, const char *otherwise)
 /* 1 is stderr, another number that descriptor, 0 is off. Return: 0 for off, -1 for no number. */
 static int read_log_fd(void)
 {
-	const char *text = variable("XBIND_LOG", "0");
-	int fd = 0;
+	const int fd = number_parse(variable("XBIND_LOG", "0"));
 
-	for (; *text; text++) {
-		if (*text < '0' || *text > '9' || fd > 1000000)
-			return -1;
-		fd = fd * 10 + (*text - '0');
-	}
 	return fd == 1 ? STDERR_FILENO : fd;
 }
 
@@ -244,7 +239,7 @@ static void report_ports(const char *list)
 
 static void report_wait(const char *text)
 {
-	if (*text && deadline_parse_ms(text) == 0)
+	if (*text && number_parse(text) <= 0)
 		report(
 		    "XSOCKET_TIMEOUT_MS: cannot read", (struct portlist_word){text, strlen(text)},
 		    "give a number of milliseconds, or leave it out for " TEXT(HANDOVER_WAIT_MS));
