@@ -131,6 +131,17 @@ X
     expect(await machine.journal("program")).toContain("EPERM");
   });
 
+  test("the unit without root of docs/systemd.md can be reloaded", async () => {
+    await using machine = await boot();
+    const document = await Bun.file(join(import.meta.dir, "../../docs/systemd.md")).text();
+    const unit =
+      /```\n(\[Service\]\n[^`]* %t\/xsocket\/default\n[^`]*)```/.exec(document)?.[1] ?? "";
+    await machine.shell(`printf '%s' '${unit}' >/etc/systemd/system/mine.service
+      systemctl daemon-reload; systemctl start mine; systemctl reload mine`);
+    expect(await machine.journal("mine")).toContain("reloaded: ");
+    expect(await machine.property("mine", "NRestarts")).toBe("0");
+  });
+
   test("audit file and metrics work with the lines of docs/systemd.md under the filter", async () => {
     await using machine = await boot();
     const start = "/usr/bin/xsocket serve --mode 0666 --audit /var/log/xsocket/audit";
