@@ -54,6 +54,16 @@ describe.skipIf(MACHINE_ROOT === undefined)("under a booted systemd", () => {
     }
   });
 
+  test("activation: the server warns of a --mode that is not the socket unit's, and not of ours", async () => {
+    await using machine = await boot();
+    const start = "/usr/bin/xsocket serve --mode 0660";
+    await machine.shell("systemctl start xsocket.socket xsocket.service");
+    expect(await machine.journal("xsocket")).not.toContain("no effect");
+    await machine.dropIn("xsocket.service", `ExecStart=\nExecStart=${start}`);
+    await machine.shell("systemctl restart xsocket");
+    expect(await machine.journal("xsocket")).toContain("--mode 0660 has no effect");
+  });
+
   test("the original project's drop-in works unchanged, also after a restart", async () => {
     await using machine = await boot();
     await machine.shell(`cat >/etc/systemd/system/program.service <<'X'
