@@ -16,6 +16,19 @@ export function misuse(
 }
 
 /**
+ * All that an object has, from its class and its prototype as well, as properties of one object: a copy by "..."
+ * silently lacks those, and Bun reads them.
+ */
+export function allOf<Options extends object>(options: Options): Options {
+  const all = {};
+  for (let at = options; at && at !== Object.prototype; at = Object.getPrototypeOf(at))
+    for (const name of Object.getOwnPropertyNames(at))
+      if (!Object.hasOwn(all, name)) Reflect.set(all, name, Reflect.get(options, name));
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it has the same properties
+  return all as Options;
+}
+
+/**
  * Reads a boolean option. Another type is refused: "false", for example, would count as true, and a socket
  * could be open to more than was meant.
  *

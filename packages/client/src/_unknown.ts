@@ -5,7 +5,7 @@
  */
 import { inspect } from "node:util";
 import { checkLimits } from "./_deadline.ts";
-import { misuse } from "./_options.ts";
+import { allOf, misuse } from "./_options.ts";
 
 /** The most letters that differ between a misspelt key and the one that was meant. */
 const DIFFERENT_MAX = 2;
@@ -56,8 +56,17 @@ export function refuseUnknown(asked: string, options: unknown, known: readonly s
   checkLimits(asked, options);
 }
 
-/** Refuses keys that look like a misspelt known one, and wrong limits. @throws {XSocketError} EINVAL */
-export function refuseMisspelt(asked: string, options: unknown, known: readonly string[]): void {
+/**
+ * Refuses keys that look like a misspelt known one, and wrong limits.
+ *
+ * @returns the options, inherited ones as well, as properties of one object
+ * @throws {XSocketError} EINVAL
+ */
+export function refuseMisspelt<Options>(
+  asked: string,
+  options: Options,
+  known: readonly string[],
+): Options {
   if (typeof options !== "object" || options === null)
     throw misuse(asked, `the options are ${inspect(options)}`, "Give an object.");
   for (const key in options) {
@@ -66,4 +75,5 @@ export function refuseMisspelt(asked: string, options: unknown, known: readonly 
       throw misuse(asked, `there is no option ${key}`, `Did you mean ${near}?`);
   }
   checkLimits(asked, options);
+  return allOf(options);
 }

@@ -4,7 +4,7 @@ import * as net from "node:net";
 import type { Duplex } from "node:stream";
 import * as tls from "node:tls";
 import { DEFAULT_TIMEOUT_MS, LONGEST_MS } from "./_deadline.ts";
-import { refuseKeys } from "./_options.ts";
+import { allOf, refuseKeys } from "./_options.ts";
 import { THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { XSocketError } from "./error.ts";
@@ -64,7 +64,7 @@ class Connector {
   constructor(through: Through, options: http.AgentOptions) {
     refuseUnknown("make an agent", through, THROUGH_KEYS);
     refuseKeys("make an agent", options, REFUSED_AGENT);
-    this.#through = { ...through, via: sessionFor(through.via) };
+    this.#through = { ...allOf(through), via: sessionFor(through.via) };
   }
 
   connect(wanted: Wanted, wrap: Wrap, done: Connected | undefined): undefined {

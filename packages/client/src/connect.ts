@@ -121,9 +121,9 @@ async function adopt<Data>(
  * });
  */
 export async function connect<Data = undefined>(
-  options: ConnectOptions<Data>,
+  given: ConnectOptions<Data>,
 ): Promise<Socket<Data>> {
-  refuseMisspelt("connect", options, NAMES);
+  const options = refuseMisspelt("connect", given, NAMES);
   refuseKeys("connect", options, REFUSED);
   const hostname = hostOf("connect", options);
   const { host: _, port, tls, exclusive, ...local } = options;

@@ -1,7 +1,7 @@
 import { type Agents, agentsOf, exchange } from "./_exchange.ts";
 import { type Plan, planOf } from "./_request.ts";
 import { discard, fetchError, inUtf8, responseOf } from "./_response.ts";
-import { misuse } from "./_options.ts";
+import { allOf, misuse } from "./_options.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import type { Through } from "./_through.ts";
 import { isKeyed } from "./_tls.ts";
@@ -89,7 +89,7 @@ export function fetchVia(
   through: Omit<Through, "via" | "signal"> = {},
 ): FetchVia {
   refuseUnknown("make a fetch", through, ["timeoutMs", "lookup", "nameservers"]);
-  const all = { ...through, via: sessionFor(via) };
+  const all = { ...allOf(through), via: sessionFor(via) };
   const turns = new Turns(CONNECTING_MAX);
   let kept: Agents | undefined = agentsOf(all, true);
   let unkept = agentsOf(all, false);
@@ -98,7 +98,7 @@ export function fetchVia(
     given?: BunFetchRequestInit | null,
   ): Promise<Response> => {
     try {
-      const init = given ?? {};
+      const init = given instanceof Request ? given : allOf(given ?? {});
       const { protocol } = new URL(input instanceof Request ? input.url : input);
       if (LOCAL.has(protocol)) return await fetch(input, init);
       if (protocol !== "http:" && protocol !== "https:")

@@ -44,7 +44,6 @@ const REFUSED = {
 };
 
 function planOf<Data>(options: ListenOptions<Data>): BindPlan {
-  refuseMisspelt("listen", options, NAMES);
   const hostname = hostOf("listen", options);
   checkHandlers("listen", options.socket);
   const asked = `listen at ${hostname ?? "*"}`;
@@ -92,8 +91,9 @@ function adopt<Data>(
  * console.log(`echo at port ${listener.port}`);
  */
 export async function listen<Data = undefined>(
-  options: ListenOptions<Data>,
+  given: ListenOptions<Data>,
 ): Promise<TCPSocketListener<Data>> {
+  const options = refuseMisspelt("listen", given, NAMES);
   const plan = planOf(options);
   return adopt(options, plan, await bound(plan, options));
 }
@@ -106,9 +106,8 @@ export async function listen<Data = undefined>(
  * @example
  * const listener = listenSync({ via: "/run/xsocket/lan", port: 0, socket: { data() {} } });
  */
-export function listenSync<Data = undefined>(
-  options: ListenOptions<Data>,
-): TCPSocketListener<Data> {
+export function listenSync<Data = undefined>(given: ListenOptions<Data>): TCPSocketListener<Data> {
+  const options = refuseMisspelt("listen", given, NAMES);
   const plan = planOf(options);
   return adopt(options, plan, boundSync(plan, options));
 }

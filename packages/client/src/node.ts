@@ -8,7 +8,7 @@ import { ANY, hostPort, type IpAddress } from "./_address.ts";
 import { askedOf, type BindPlan, bindPlan, type Bound, bound, failedAt } from "./_bound.ts";
 import { adoptable, adoptNodeConnection, madeWith, refusal } from "./_bun.ts";
 import { feed } from "./_feed.ts";
-import { checkBacklog, checkPort, flagOf, hostOf, misuse } from "./_options.ts";
+import { allOf, checkBacklog, checkPort, flagOf, hostOf, misuse } from "./_options.ts";
 import { setOption } from "./_socket.ts";
 import { failedCall, pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
@@ -71,8 +71,9 @@ function refuseAgain(): never {
  * const socket = await nodeConnect({ via: "/run/xsocket/vpn", host: "10.64.0.1", port: 25 });
  * socket.on("data", (data) => console.log(data.toString()));
  */
-export async function nodeConnect(options: NodeConnectOptions): Promise<net.Socket> {
-  refuseUnknown("connect", options, CONNECT_KEYS);
+export async function nodeConnect(given: NodeConnectOptions): Promise<net.Socket> {
+  refuseUnknown("connect", given, CONNECT_KEYS);
+  const options = allOf(given);
   const { localAddress, localPort } = options;
   const host = hostOf("connect", options) || "localhost"; // Node, too, takes "" for no host
   const peer = { hostname: host, port: checkPort(`connect to ${host}`, options.port) };
@@ -190,7 +191,7 @@ async function adopted(
  */
 export async function nodeListen<Server extends net.Server>(
   server: Server,
-  options: NodeListenOptions = {},
+  given: NodeListenOptions = {},
 ): Promise<Server> {
   if (server instanceof https.Server)
     throw misuse(
@@ -207,7 +208,8 @@ export async function nodeListen<Server extends net.Server>(
       "Give a server of Node's modules, such as http.createServer(app).",
     );
   refuseTwice(server);
-  refuseUnknown("listen", options, [...PLACE_KEYS, "backlog"]);
+  refuseUnknown("listen", given, [...PLACE_KEYS, "backlog"]);
+  const options = allOf(given);
   const backlog = checkBacklog("listen", options.backlog ?? NODE_BACKLOG);
   const host = hostOf("listen at", options) || undefined;
   const plan = bindPlan("listen at", "stream", host, options.port ?? 0, options);
@@ -233,7 +235,7 @@ export async function nodeListen<Server extends net.Server>(
  */
 export async function nodeBind(
   socket: dgram.Socket,
-  options: NodeBindOptions = {},
+  given: NodeBindOptions = {},
 ): Promise<dgram.Socket> {
   if (typeof socket?.send !== "function")
     throw misuse(
@@ -241,7 +243,8 @@ export async function nodeBind(
       `the socket is ${inspect(socket, { depth: -1 })}`,
       "Give a socket of node:dgram.",
     );
-  refuseUnknown("bind", options, [...PLACE_KEYS, "reuseAddr"]);
+  refuseUnknown("bind", given, [...PLACE_KEYS, "reuseAddr"]);
+  const options = allOf(given);
   // Not in the types of node:dgram, but both Node and Bun have it.
   const family = Reflect.get(socket, "type") === "udp6" ? 6 : 4;
   const host = hostOf("bind", options) || ANY[family].address;

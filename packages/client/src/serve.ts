@@ -68,7 +68,6 @@ function defaultPort(): number {
 }
 
 function planOf(options: PlainOptions): BindPlan {
-  refuseMisspelt("serve", options, NAMES);
   const hostname = hostOf("serve", options) || undefined; // Bun, too, takes "" for no hostname
   const asked = `serve at ${hostname ?? "*"}`;
   refuseKeys(asked, options, REFUSED);
@@ -140,8 +139,9 @@ function start<WebSocketData, R extends string>(
  * });
  */
 export async function serve<WebSocketData = undefined, R extends string = never>(
-  options: ServeOptions<WebSocketData, R>,
+  given: ServeOptions<WebSocketData, R>,
 ): Promise<Server<WebSocketData>> {
+  const options = refuseMisspelt("serve", given, NAMES);
   const plan = planOf(options);
   const earlier = earlierServer<WebSocketData>(nameOf(options, plan));
   if (earlier) return earlier.reload(options);
@@ -157,8 +157,9 @@ export async function serve<WebSocketData = undefined, R extends string = never>
  * const server = serveSync({ via: "/run/xsocket/lan", port: 0, fetch: () => new Response("hello") });
  */
 export function serveSync<WebSocketData = undefined, R extends string = never>(
-  options: ServeOptions<WebSocketData, R>,
+  given: ServeOptions<WebSocketData, R>,
 ): Server<WebSocketData> {
+  const options = refuseMisspelt("serve", given, NAMES);
   const plan = planOf(options);
   const earlier = earlierServer<WebSocketData>(nameOf(options, plan));
   if (earlier) return earlier.reload(options);

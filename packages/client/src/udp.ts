@@ -81,9 +81,9 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   options?: UdpOptions<Type>,
 ): Promise<bun.Socket<Type> & Disposable>;
 export async function udp<Type extends Bun.BinaryType = "buffer">(
-  options: UdpOptions<Type> | UdpConnectOptions<Type> = {},
+  asGiven: UdpOptions<Type> | UdpConnectOptions<Type> = {},
 ): Promise<Made<Type>> {
-  refuseMisspelt("receive datagrams", options, NAMES);
+  const options = refuseMisspelt("receive datagrams", asGiven, NAMES);
   const hostname = hostOf("receive datagrams", options) || undefined; // Bun, too, takes "" for no hostname
   const asked = `receive datagrams at ${hostname ?? "*"}`;
   refuseKeys(asked, options, REFUSED);

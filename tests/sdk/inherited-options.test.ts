@@ -1,0 +1,90 @@
+/* Options that an object has from its class or its prototype. Bun's own functions read them, too. */
+import { expect, test } from "bun:test";
+import * as http from "node:http";
+import { connect, fetchVia, HttpAgent, listen, listenSync, nodeConnect } from "@xsocket/client";
+import { serve, serveSync, udp } from "@xsocket/client";
+import { guardDescriptors, startServer, tempDir } from "../harness/index.ts";
+import { makeCertificate } from "./certificate.ts";
+
+guardDescriptors();
+
+const fetch = (): Response => new Response("hello");
+const checkServerIdentity = (): Error => new Error("another one was expected");
+
+test("serve has the TLS of an object's class, as Bun.serve", async () => {
+  using dir = tempDir();
+  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  await using server = await startServer();
+  class Pages {
+    readonly via = server.path;
+    readonly hostname = "127.0.0.1";
+    readonly port = 0;
+    readonly fetch = fetch;
+    get tls() {
+      return { key, cert };
+    }
+  }
+  for (const start of [Bun.serve, serve, serveSync]) {
+    using pages = await Reflect.apply(start, undefined, [new Pages()]);
+    expect(pages.protocol).toBe("https");
+  }
+});
+
+test("fetchVia has the options of a request that an object inherits, as fetch", async () => {
+  using dir = tempDir();
+  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  await using server = await startServer();
+  using fetchThere = fetchVia(server.path);
+  const place = { hostname: "127.0.0.1", port: 0, tls: { key, cert } };
+  using pages = Bun.serve({ ...place, fetch: async (request) => new Response(request.body) });
+  for (const ask of [globalThis.fetch, fetchThere]) {
+    const posted: object = Object.create({ tls: { ca: cert }, method: "POST", body: "sent" });
+    expect(await (await ask(pages.url, posted)).text()).toBe("sent");
+    const checked: object = Object.create({ tls: { ca: cert, checkServerIdentity } });
+    await expect(ask(pages.url, checked)).rejects.toThrow("another one was expected");
+  }
+});
+
+test("listen, connect and udp have the handlers that an object inherits", async () => {
+  await using server = await startServer();
+  const heard: string[] = [];
+  const socket = { data() {}, open: () => void heard.push("open") };
+  const place = { via: server.path, hostname: "127.0.0.1", port: 0 };
+  const options = (own: object) => Object.assign(Object.create({ socket }), own);
+  for (const start of [Bun.listen, listen, listenSync]) {
+    using listener = await Reflect.apply(start, undefined, [options(place)]);
+    const peer = options({ ...place, port: listener.port });
+    (await connect(peer)).terminate();
+  }
+  expect(heard).toContain("open");
+  const received = Promise.withResolvers<string>();
+  const data = (_: unknown, bytes: Buffer): void => received.resolve(bytes.toString());
+  const datagrams = Object.assign(Object.create({ socket: { data } }), place);
+  using receiver = await udp(datagrams);
+  using sender = await udp(place);
+  sender.send("hello", receiver.port, "127.0.0.1");
+  expect(await received.promise).toBe("hello");
+});
+
+test("a lookup that an object inherits is asked", async () => {
+  await using server = await startServer();
+  const through = Object.create({ lookup: () => ["127.0.0.1"], via: server.path });
+  using pages = await serve({ via: server.path, hostname: "127.0.0.1", port: 0, fetch });
+  const host = "nowhere.invalid";
+  const { port } = pages;
+  (await nodeConnect(Object.assign(Object.create(through), { host, port }))).destroy();
+  const peer = Object.assign(Object.create(through), { host, port, socket: { data() {} } });
+  (await connect(peer)).terminate();
+  using fetchThere = fetchVia(server.path, Object.create({ lookup: () => ["127.0.0.1"] }));
+  expect(await (await fetchThere(`http://${host}:${port}/`)).text()).toBe("hello");
+  const agent = new HttpAgent(through);
+  const answer = Promise.withResolvers<number | undefined>();
+  http
+    .get({ agent, host, port }, (response) => {
+      response.resume();
+      answer.resolve(response.statusCode);
+    })
+    .on("error", answer.reject);
+  expect(await answer.promise).toBe(200);
+  agent.destroy();
+});
