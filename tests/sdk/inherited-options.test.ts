@@ -11,6 +11,18 @@ guardDescriptors();
 const fetch = (): Response => new Response("hello");
 const checkServerIdentity = (): Error => new Error("another one was expected");
 
+class Pinned {
+  readonly ca: string;
+
+  constructor(ca: string) {
+    this.ca = ca;
+  }
+
+  checkServerIdentity(): Error {
+    return new Error("not the pinned one");
+  }
+}
+
 test("serve has the TLS of an object's class, as Bun.serve", async () => {
   using dir = tempDir();
   const { key, cert } = await makeCertificate(dir.path, "web.test");
@@ -42,6 +54,7 @@ test("fetchVia has the options of a request that an object inherits, as fetch", 
     expect(await (await ask(pages.url, posted)).text()).toBe("sent");
     const checked: object = Object.create({ tls: { ca: cert, checkServerIdentity } });
     await expect(ask(pages.url, checked)).rejects.toThrow("another one was expected");
+    await expect(ask(pages.url, { tls: new Pinned(cert) })).rejects.toThrow("not the pinned one");
   }
 });
 

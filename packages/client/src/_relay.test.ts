@@ -1,10 +1,14 @@
 import { expect, test } from "bun:test";
 import { closeSync, openSync, readdirSync } from "node:fs";
-import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
+import { AF_INET, SOCK_CLOEXEC, SOCK_STREAM } from "@xsocket/protocol";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { tempDir } from "../../../tests/harness/index.ts";
+import { makeCertificate } from "../../../tests/sdk/certificate.ts";
 import { startRelayed } from "./_relay.ts";
+import { bindTo, boundPort } from "./_socket.ts";
 import { OwnedSocket } from "./owned.ts";
+
+const fetch = (): Response => new Response("hello");
 
 test("a relay that cannot start removes its directory and leaves the socket open for its owner", () => {
   const fd = checked("socket", loadSyscalls().socket(AF_INET, SOCK_STREAM, 0));
@@ -27,6 +31,24 @@ test("a relay that cannot start removes its directory and leaves the socket open
   expect(made).toEqual([expect.stringContaining("xsocket-relay-")]);
   expect(readdirSync(dir.path)).toEqual([]);
   expect(socket.closed).toBe(false);
+});
+
+test("a relay has the TLS that an object inherits", async () => {
+  using dir = tempDir();
+  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  const ip = { family: 4, address: "127.0.0.1", scope: undefined } as const;
+  for (const tls of [{ key, cert }, Object.create({ key, cert })]) {
+    const fd = checked("socket", loadSyscalls().socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    using socket = new OwnedSocket(fd, { domain: AF_INET, type: SOCK_STREAM, protocol: 0 });
+    bindTo(fd, ip, 0);
+    const port = boundPort(fd);
+    const run = (place: object): Bun.Server<undefined> => Bun.serve({ tls, fetch, ...place });
+    using pages = startRelayed({ tls }, run, socket, ip, port);
+    const answer = await globalThis.fetch(`${pages.protocol}://127.0.0.1:${port}/`, {
+      tls: { ca: cert },
+    });
+    expect([pages.protocol, await answer.text()]).toEqual(["https", "hello"]);
+  }
 });
 
 test("a relay whose socket Bun cannot adopt throws ENOSPC once, and stops the server behind it", async () => {

@@ -21,7 +21,7 @@ import {
 import { adoptNodeListener, describe, onSilence } from "./_bun.ts";
 import { makeDirectory, removeDirectory } from "./_directory.ts";
 import { Connections } from "./_feed.ts";
-import { misuse } from "./_options.ts";
+import { allOf, misuse } from "./_options.ts";
 import type { OwnedSocket } from "./owned.ts";
 
 /** What the relay looks at among Bun.serve's options. */
@@ -178,7 +178,7 @@ export function startRelayed<Data>(
   const header = `x-xsocket-peer-${crypto.randomUUID()}`;
   const path = join(directory, "http");
   let upgrading: SocketAddress | null = null;
-  const certificates = [options.tls ?? []].flat();
+  const certificates = [options.tls ?? []].flat().map((each) => allOf(each));
   const peers = (websocket: WebSocketHandler<Data> | undefined) =>
     withPeers(websocket, () => upgrading);
   const server = run({

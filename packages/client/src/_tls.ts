@@ -1,6 +1,7 @@
 /* Turns fetch's `tls` option into options of node:https. */
 import type * as https from "node:https";
 import { withoutBrackets } from "./_address.ts";
+import { allOf } from "./_options.ts";
 import type { Plan } from "./_request.ts";
 
 /** The options by which an agent of node:https tells its connections apart. */
@@ -22,10 +23,7 @@ interface TlsGiven {
 
 /* The `tls` option with the properties that it inherits; empty for null or a boolean, which JavaScript may give. */
 function tlsGiven({ tls }: BunFetchRequestInit): TlsGiven {
-  const given = {};
-  if (typeof tls === "object")
-    for (const name in tls) Reflect.set(given, name, Reflect.get(tls, name));
-  return given;
+  return typeof tls === "object" && tls !== null ? allOf(tls) : {};
 }
 
 type Check = NonNullable<TlsGiven["checkServerIdentity"]>;
