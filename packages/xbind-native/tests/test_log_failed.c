@@ -229,11 +229,36 @@ static void test_unread(void)
 	check_forbidden("unread", lines);
 }
 
+/* Nor could it be read at any time before. */
+static void case_never_read(void)
+{
+	int fd = pair_socket(SOCK_STREAM), one = 1;
+
+	CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), 0);
+	forbid_option(IPPROTO_TCP, TCP_NODELAY);
+	CHECK_EQ(pair_bind(fd, 3000), 0);
+}
+
+static void test_never_read(void)
+{
+	static const char *const lines[] = {
+	    "bind of descriptor 3: not carried over: option 1 of level 6: error 18",
+	    "bind of descriptor 3 to tcp port 3000: moved, port 3000 of the namespace behind ",
+	    NULL};
+
+	check_forbidden("never read", lines);
+}
+
 static const struct logged_case cases[] = {
-    {"unreachable", case_unreachable}, {"jail", case_jail},
-    {"other user", case_other_user},   {"unreachable to user", case_unreachable_to_user},
-    {"scoped", case_scoped},           {"lost", case_lost},
-    {"unread", case_unread},           {"full", case_full},
+    {"unreachable", case_unreachable},
+    {"jail", case_jail},
+    {"other user", case_other_user},
+    {"unreachable to user", case_unreachable_to_user},
+    {"scoped", case_scoped},
+    {"lost", case_lost},
+    {"unread", case_unread},
+    {"never read", case_never_read},
+    {"full", case_full},
 };
 
 int main(int argc, char **argv)
@@ -246,5 +271,6 @@ int main(int argc, char **argv)
 	RUN(test_scoped);
 	RUN(test_lost);
 	RUN(test_unread);
+	RUN(test_never_read);
 	return 0;
 }

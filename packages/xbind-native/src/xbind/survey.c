@@ -31,15 +31,12 @@ struct look {
 
 /*
  * An option that the socket does not have, or not in its present state, has not been set. One that
- * may not be read, because of a seccomp filter, counts as set if it is OPTION_SAFETY, so that bind
- * fails; any other if its default could be read before, so that it is logged.
+ * may not be read, because of a seccomp filter, counts as set, so that bind fails if it is
+ * OPTION_SAFETY, and logs any other.
  */
-static bool is_unset(const struct option_value *value, const struct option_value *normal,
-                     const struct option *option)
+static bool is_unset(const struct option_value *value)
 {
-	if (option_is_missing(value) || value->error == -EINVAL)
-		return true;
-	return value->error == normal->error && !(option->flags & OPTION_SAFETY);
+	return option_is_missing(value) || value->error == -EINVAL;
 }
 
 static bool is_set_plain(struct look *look, int row)
@@ -52,7 +49,7 @@ static bool is_set_plain(struct look *look, int row)
 	explicit_learn(row, normal);
 	option_read(look->old, &options[row], &value);
 	if (value.error < 0)
-		return !is_unset(&value, normal, &options[row]);
+		return !is_unset(&value);
 	if (!option_is_same(&value, normal))
 		return true;
 	return options[row].flags & OPTION_EXPLICIT &&
