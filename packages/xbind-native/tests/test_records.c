@@ -229,6 +229,20 @@ static void bind_after_vfork(void)
 	bind_member(fd, 3008);
 }
 
+/* Such a child may bind its own copy, which does not move that of the parent. */
+static void bind_after_bind_in_vfork(void)
+{
+	int fd = new_member();
+	pid_t child = vfork();
+
+	if (child == 0) {
+		pair_bind(fd, 3008);
+		_exit(0);
+	}
+	child_await(child);
+	bind_member(fd, 3009);
+}
+
 /* Nor is one of a thread with a descriptor table of its own. */
 static void *bind_apart(void *unused)
 {
@@ -294,6 +308,8 @@ static void test_not_gone(void)
 {
 	child_run(bind_renumbered);
 	child_run(bind_after_vfork);
+	if (pair_preloaded()) /* else the child binds the parent's socket, too */
+		child_run(bind_after_bind_in_vfork);
 	if (!getenv("TEST_EMULATOR")) { /* the emulator does not tell of other tables */
 		child_run(bind_beside_apart);
 		child_run(bind_left_apart);
