@@ -58,6 +58,33 @@ test("fetchVia has the options of a request that an object inherits, as fetch", 
   }
 });
 
+test("a connection is kept for requests whose tls is of a class", async () => {
+  using dir = tempDir();
+  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  await using server = await startServer();
+  using fetchThere = fetchVia(server.path);
+  using pages = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    tls: { key, cert },
+    fetch: (request, self) => new Response(String(self.requestIP(request)?.port)),
+  });
+  class Trusting {
+    readonly ca = cert;
+  }
+  const portOf = async () => (await fetchThere(pages.url, { tls: new Trusting() })).text();
+  expect(await portOf()).toBe(await portOf());
+});
+
+test("fetchVia takes what is no object for no options, as fetch", async () => {
+  await using server = await startServer();
+  using fetchThere = fetchVia(server.path);
+  using pages = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch });
+  for (const ask of [globalThis.fetch, fetchThere])
+    for (const given of [1, "POST", true, fetch])
+      expect((await Reflect.apply(ask, undefined, [pages.url, given])).status).toBe(200);
+});
+
 test("listen, connect and udp have the handlers that an object inherits", async () => {
   await using server = await startServer();
   const heard: string[] = [];

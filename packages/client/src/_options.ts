@@ -17,13 +17,16 @@ export function misuse(
 
 /**
  * All that an object has, from its class and its prototype as well, as properties of one object: a copy by "..."
- * silently lacks those, and Bun reads them.
+ * silently lacks those, and Bun reads them. Of what is no object it is nothing.
  */
-export function allOf<Options extends object>(options: Options): Options {
+export function allOf<Options>(options: Options): Options {
   const all = {};
-  for (let at = options; at && at !== Object.prototype; at = Object.getPrototypeOf(at))
-    for (const name of Object.getOwnPropertyNames(at))
-      if (!Object.hasOwn(all, name)) Reflect.set(all, name, Reflect.get(options, name));
+  const given: unknown = options;
+  if (typeof given === "object" && given !== null)
+    for (let at = given; at && at !== Object.prototype; at = Object.getPrototypeOf(at))
+      for (const name of Object.getOwnPropertyNames(at))
+        if (name !== "constructor" && !Object.hasOwn(all, name))
+          Reflect.set(all, name, Reflect.get(given, name));
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it has the same properties
   return all as Options;
 }
