@@ -51,6 +51,45 @@ test("a relay has the TLS that an object inherits", async () => {
   }
 });
 
+test("a relay has the handlers of a class, also those given to reload", async () => {
+  class Echo {
+    message(socket: Bun.ServerWebSocket, text: string): void {
+      socket.send(`got ${text}`);
+    }
+  }
+  class Pages {
+    readonly websocket = new Echo();
+    readonly answer: string;
+
+    constructor(answer: string) {
+      this.answer = answer;
+    }
+
+    get fetch() {
+      return (request: Request, server: Bun.Server<undefined>) =>
+        server.upgrade(request) ? undefined : new Response(this.answer);
+    }
+  }
+  const ip = { family: 4, address: "127.0.0.1", scope: undefined } as const;
+  const fd = checked("socket", loadSyscalls().socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  using socket = new OwnedSocket(fd, { domain: AF_INET, type: SOCK_STREAM, protocol: 0 });
+  bindTo(fd, ip, 0);
+  const port = boundPort(fd);
+  const { websocket } = new Pages("");
+  const run = (place: object) => Bun.serve({ websocket, fetch, ...place });
+  using pages = startRelayed({ websocket }, run, socket, ip, port);
+  pages.reload(new Pages("reloaded"));
+  const url = `http://127.0.0.1:${port}/`;
+  expect(await (await globalThis.fetch(url)).text()).toBe("reloaded");
+  const client = new WebSocket(url);
+  const heard = Promise.withResolvers<unknown>();
+  client.addEventListener("open", () => client.send("hello"));
+  client.addEventListener("message", ({ data }) => heard.resolve(data));
+  client.addEventListener("close", heard.reject);
+  expect(await heard.promise).toBe("got hello");
+  client.terminate();
+});
+
 test("a relay whose socket Bun cannot adopt throws ENOSPC once, and stops the server behind it", async () => {
   const sys = loadSyscalls();
   const fd = checked("socket", sys.socket(AF_INET, SOCK_STREAM, 0));

@@ -153,7 +153,7 @@ function withPeers<Data>(
     describe(socket, { remoteAddress: peer()?.address });
     return websocket.open?.(socket);
   };
-  return { websocket: { ...websocket, open } };
+  return { websocket: { ...allOf(websocket), open } };
 }
 
 /**
@@ -214,7 +214,7 @@ export function startRelayed<Data>(
     requestIP,
     timeout: ({ headers }: Request, seconds: number) => relay.timeout(headers.get(header), seconds),
     reload: (next: Parameters<typeof reload>[0]) =>
-      reload(Object.assign({ ...next }, peers(next.websocket))),
+      reload(Object.assign(allOf(next), peers(next.websocket))),
     ref: hold("ref"),
     unref: hold("unref"),
     stop: stopAll,
