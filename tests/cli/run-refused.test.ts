@@ -100,7 +100,15 @@ test("does not guess what is started if words of env, nsenter or timeout are not
   using dir = tempDir();
   await buildProgram(dir.path, "gcc && cp program env && cp program nsenter && cp program timeout");
   await buildProgram(dir.path, "gcc && mv program sudo");
-  for (const start of ["env -C /", "env PATH=/nowhere", "env", "nsenter -t 1 -m", "timeout 5x"]) {
+  for (const start of [
+    "env -C /",
+    "env PATH=/nowhere",
+    "env -u PATH",
+    "env --unset=PATH",
+    "env",
+    "nsenter -t 1 -m",
+    "timeout 5x",
+  ]) {
     const argv = [...RUN, "--", ...`./${start}`.split(" "), "./sudo"];
     const { code, stderr } = await here.run(argv, { cwd: dir.path });
     expect([start, code, stderr]).toEqual(

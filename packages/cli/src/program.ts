@@ -139,7 +139,7 @@ export function findProgram(name: string): Program | undefined {
  * which that name may mean another program to them, such as PATH=, or another root directory.
  */
 const WORDS_BEFORE: Readonly<Record<string, RegExp>> = {
-  env: /^(?:(?:-[0v]+|-u\0?[^\0]+|--unset=[^\0]*|(?!PATH=)\w+=[^\0]*)\0)*/,
+  env: /^(?:(?:-[0v]+|(?:-u\0?|--unset=)(?!PATH\0)[^\0]+|(?!PATH=)\w+=[^\0]*)\0)*/,
   ip: /^netns\0exec\0[^\0]*\0/,
   nice: /^(?:(?:-n\0?-?\d+|--adjustment=-?\d+|-\d+)\0)*/,
   nohup: /^/,
