@@ -43,15 +43,16 @@ const GID = process.getegid?.() ?? 0;
 const IS_THERE = "has no effect: the socket was there before this server, with";
 
 test.each([
-  [`--mode 0640 --group ${GID}`, [`--mode 0640 ${IS_THERE} mode 0600`]],
-  [`--mode 0600 --group ${GID + 1}`, [`--group ${GID + 1} ${IS_THERE} group ${GID}`]],
-  [`--mode 0600 --group ${GID}`, []],
+  [`--mode 0640 --group ${GID}`, [`--mode 0640 ${IS_THERE} mode 0644`]],
+  [`--mode 0644 --group ${GID + 1}`, [`--group ${GID + 1} ${IS_THERE} group ${GID}`]],
+  [`--mode 0644 --group ${GID}`, []],
+  ["--mode 0666", []], // as with our units, and a SocketMode=0644 of the user
   ["--group no-such", [`--group no-such ${IS_THERE} group ${GID}`]],
-])("warns if the socket from the manager is not as %s says", async (options, warnings) => {
+])("warns if the socket from the manager lets in whom %s does not", async (options, warnings) => {
   using dir = tempDir();
   const path = dir.join("made");
   const argv = activated(path, [XSOCKET, "serve", ...options.split(" ")]);
-  await using server = here.spawn(["sh", "-c", `umask 177; exec "$@"`, "sh", ...argv]);
+  await using server = here.spawn(["sh", "-c", `umask 133; exec "$@"`, "sh", ...argv]);
   await server.says(/serving at/);
   server.kill("SIGTERM");
   expect(await server.finished()).toBe(0);

@@ -79,9 +79,10 @@ const octal = (mode: number): string => mode.toString(8).padStart(4, "0");
 
 /**
  * Compares the file of a socket that was passed at start with the options that such a socket overrides: it may
- * let in more users than its server's command line says.
+ * let in more users than its server's command line says. A mode that lets in fewer is not mentioned: our units have
+ * 0666 on both sides, and a drop-in may narrow SocketMode=.
  *
- * @returns a sentence for each that the file does not have
+ * @returns a sentence for a mode that is exceeded, and for a group that the file does not have
  */
 export function overridden({ mode, group }: ServeOptions, address: string): string[] {
   const file = fileOf(address);
@@ -89,7 +90,7 @@ export function overridden({ mode, group }: ServeOptions, address: string): stri
   const found = file.mode & 0o777;
   const been = "has no effect: the socket was there before this server, with";
   const sentences = [];
-  if (mode !== undefined && mode !== found)
+  if (mode !== undefined && (found & ~mode) !== 0)
     sentences.push(`--mode ${octal(mode)} ${been} mode ${octal(found)} (SocketMode= of its unit)`);
   if (group !== undefined && !isGroup(group, file.gid))
     sentences.push(`--group ${group} ${been} group ${file.gid} (SocketGroup= of its unit)`);
