@@ -234,14 +234,15 @@ static void test_no_more_sockets(void)
 	child_run(set_without_asking);
 }
 
-/* Copies are found without statx(2), which old containers' filters refuse. */
+/* Copies are found without statx(2), which old containers' filters refuse, and nothing else is. */
 static void bind_copies(void)
 {
-	int fd = pair_socket(SOCK_STREAM), copy = dup(fd);
+	int fd = pair_socket(SOCK_STREAM), other = pair_socket(SOCK_STREAM), copy = dup(fd);
 
 	forbid(SYS_statx);
 	CHECK_EQ(pair_bind(fd, 3001), 0);
 	CHECK_EQ(pair_port(copy), 3001);
+	CHECK_EQ(pair_port(other), 0);
 }
 
 static void test_statx(void)
