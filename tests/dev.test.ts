@@ -344,6 +344,35 @@ test.if(isRoot && !isContained)(
   },
 );
 
+/* Stands for the pinned Bun: whatever it is to install or build, it makes this. */
+const BUN = `#!/bin/sh
+[ "$1" != --version ] || exec echo ${process.versions.bun}
+mkdir -p node_modules/made build/release/packages/lib/xsocket
+`;
+
+test.if(isRoot && !isContained)(
+  "files that root makes without sudo belong to the owner of the checkout, too",
+  async () => {
+    using dir = tempDir();
+    const root = checkout(dir);
+    mkdirSync(join(root, "scripts"));
+    writeFileSync(join(root, "scripts/command.sh"), "mkdir $1; exit 3");
+    writeFileSync(dir.join("bun"), BUN, { mode: 0o755 });
+    await succeed(["chown", "-R", `${OWNER}:${OWNER}`, root]);
+    const env = {
+      HOME: dir.path,
+      PATH: `${dir.path}:${process.env["PATH"]}`,
+      SUDO_UID: undefined,
+      XDG_CACHE_HOME: undefined,
+    };
+    const { code } = await here.run([join(root, "dev"), "command"], { env });
+    expect(code).toBe(3);
+    const made = await succeed(["find", root, "!", "-uid", String(OWNER)]);
+    expect(made.stdout).toBe("");
+    expect(statSync(dir.join("bun")).uid).toBe(0); // the target of a link there
+  },
+);
+
 test.if(isRoot && !isContained).each(["install", "command", "bench server"])(
   "%s holds the lock of the build directory, and a nested run does not wait for it",
   async (line) => {
