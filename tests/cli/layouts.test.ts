@@ -10,6 +10,7 @@ import {
   isRoot,
   START,
   tempDir,
+  XSOCKET,
 } from "../harness/index.ts";
 
 guardDescriptors();
@@ -78,6 +79,22 @@ test.each(Object.entries(LAYOUTS))("%s", async (_name, [command, owner, caller])
     expect(said).toEqual({ code: 0, stdout: `ours ${process.execPath}\n`, stderr: "" });
   }
 });
+
+/* The package bun has a script without "#!" there until its install script has run, which pnpm and others leave out. */
+test.each(["--version", "run --all -- true"])(
+  "says what to do if the package bun is not completely installed: %s",
+  async (line) => {
+    using dir = tempDir();
+    const bun = dir.join("bun");
+    writeProgram(bun, 'echo "Bun\'s postinstall script was not run." >&2\nexit 1\n');
+    const said = await here.run([XSOCKET, ...line.split(" ")], { env: { XSOCKET_BUN: bun } });
+    expect(said).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: `xsocket: cannot start ${bun}: Exec format error: install Bun for this machine, or if this is the package bun, run node install.js in its directory\n`,
+    });
+  },
+);
 
 test.skipIf(!isRoot)(
   "the launcher keeps its environment if it may not read its parent's",

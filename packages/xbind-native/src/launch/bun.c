@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "launch/words.h"
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* No .env, no bunfig.toml, no package fetched from a registry. */
@@ -211,4 +213,14 @@ int bun_exec(const struct bun *bun, int cwd_fd, int plan_fd, int argc, char **ar
 	int rc = -errno;
 	free(args);
 	return rc;
+}
+
+int bun_fail(const struct bun *bun, int rc)
+{
+	/* Until its install script has run, the package bun has a script without "#!" there. */
+	const char *remedy = rc == -ENOEXEC ? ": install Bun for this machine, or if this is the "
+	                                      "package bun, run node install.js in its directory"
+	                                    : "";
+
+	return words_fail("cannot start %s: %s%s", bun->path, strerror(-rc), remedy);
 }

@@ -45,4 +45,12 @@ int bun_find(struct bun *bun);
  */
 int bun_exec(const struct bun *bun, int cwd_fd, int plan_fd, int argc, char **argv);
 
+/**
+ * bun_fail() - say on stderr why the runtime cannot be started
+ * @rc: -errno
+ *
+ * Return: EXIT_FAILED.
+ */
+int bun_fail(const struct bun *bun, int rc);
+
 #endif

@@ -80,9 +80,7 @@ static int become_bun(const struct bun *bun, int argc, char **argv)
 	fill_standard_descriptors();
 	/* A directory that may not be entered cannot be opened either. */
 	int cwd = open(".", O_PATH | O_DIRECTORY);
-	int rc = bun_exec(bun, cwd, NO_DESCRIPTOR, argc, argv);
-
-	return words_fail("cannot start %s: %s", bun->path, strerror(-rc));
+	return bun_fail(bun, bun_exec(bun, cwd, NO_DESCRIPTOR, argc, argv));
 }
 
 static int launch(struct bun *bun, int argc, char **argv)

@@ -128,8 +128,7 @@ static pid_t child_start(const struct bun *bun, struct streams *streams, int arg
 
 	if (pid != 0)
 		return pid < 0 ? -errno : pid;
-	int rc = child_exec(bun, streams, argc, argv);
-	_exit(words_fail("cannot start %s: %s", bun->path, strerror(-rc)));
+	_exit(bun_fail(bun, child_exec(bun, streams, argc, argv)));
 }
 
 /* The state of SIGPIPE before the launcher wrote anything for Bun. */
@@ -346,7 +345,7 @@ int plan_follow(const struct bun *bun, int argc, char **argv)
 	pid_t pid = rc < 0 ? rc : child_start(bun, &streams, argc, argv);
 
 	if (pid < 0)
-		return words_fail("cannot start %s: %s", bun->path, strerror(-pid));
+		return bun_fail(bun, pid);
 	/* Else we would keep the streams open ourselves, and none would end. */
 	for (int i = 0; i < STREAM_COUNT; i++)
 		close(streams.child[i]);
