@@ -69,7 +69,7 @@ user_options=""
 if ! unshare --net true 2>/dev/null; then
 	user_options='--user --map-root-user'
 	unshare --user --map-root-user --net true 2>/dev/null || fail \
-		"this needs a network namespace, and none can be made here: neither as $(id -un) nor in a user namespace. Run it as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces)"
+		"this needs a network namespace, and none can be made here: neither as $(id -un) nor in a user namespace. Run it as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces, on Ubuntu kernel.apparmor_restrict_unprivileged_userns)"
 fi
 # shellcheck disable=SC2086 # options or none
 start namespace unshare $user_options --net sh -c "ip link set lo up && : >'$work/up' && exec sleep 600"

@@ -97,6 +97,6 @@ export async function createNamespace(): Promise<Namespace> {
   }
   throw new AggregateError(
     failures,
-    `no network namespace can be made here, neither as uid ${process.geteuid?.()} nor in a user namespace (is kernel.unprivileged_userns_clone 0, or user.max_user_namespaces?): ${failures.join("; ")}`,
+    `no network namespace can be made here, neither as uid ${process.geteuid?.()} nor in a user namespace (is kernel.unprivileged_userns_clone 0, or user.max_user_namespaces, or kernel.apparmor_restrict_unprivileged_userns 1?): ${failures.join("; ")}`,
   );
 }
