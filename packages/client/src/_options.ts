@@ -19,7 +19,7 @@ export function misuse(
  * All that an object has, from its class and its prototype as well, as properties of one object: a copy by "..."
  * silently lacks those, and Bun reads them. Of what is no object it is nothing.
  */
-export function allOf<Options>(options: Options): Options {
+export function allOf<Options>(options: Options): NonNullable<Options> {
   const all = {};
   const given: unknown = options;
   if (typeof given === "object" && given !== null)
@@ -28,7 +28,7 @@ export function allOf<Options>(options: Options): Options {
         if (name !== "constructor" && !Object.hasOwn(all, name))
           Reflect.set(all, name, Reflect.get(given, name));
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it has the same properties
-  return all as Options;
+  return all as NonNullable<Options>;
 }
 
 /**

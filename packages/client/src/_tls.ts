@@ -23,7 +23,7 @@ interface TlsGiven {
 
 /* The `tls` option with the properties that it inherits; empty for null or a boolean, which JavaScript may give. */
 function tlsGiven({ tls }: BunFetchRequestInit): TlsGiven {
-  return allOf<object | undefined>(tls) ?? {};
+  return allOf(tls);
 }
 
 type Check = NonNullable<TlsGiven["checkServerIdentity"]>;

@@ -98,7 +98,7 @@ export function fetchVia(
     given?: BunFetchRequestInit | null,
   ): Promise<Response> => {
     try {
-      const init = given instanceof Request ? given : allOf(given ?? {});
+      const init = given instanceof Request ? given : allOf(given);
       const { protocol } = new URL(input instanceof Request ? input.url : input);
       if (LOCAL.has(protocol)) return await fetch(input, init);
       if (protocol !== "http:" && protocol !== "https:")
