@@ -3,16 +3,8 @@ import { Duplex, finished, PassThrough, pipeline, type Readable } from "node:str
 import { createBrotliDecompress, createInflate, createInflateRaw, createUnzip } from "node:zlib";
 import { codeOf } from "@xsocket/xbind-native";
 import { describe } from "./_bun.ts";
+import type { Plan } from "./_request.ts";
 import { XSocketError } from "./error.ts";
-
-/** What a response depends on beside the answer itself. */
-interface ResponseContext {
-  readonly url: URL;
-  readonly method: string;
-  readonly redirected: boolean;
-  readonly init: BunFetchRequestInit;
-  readonly signal: AbortSignal | undefined;
-}
 
 /** Statuses whose responses have no body. */
 const BODILESS = new Set([204, 205, 304]);
@@ -143,7 +135,7 @@ function decoded(answer: IncomingMessage, encodings: string[]): Readable {
   return stream;
 }
 
-function bodyOf(answer: IncomingMessage, { init, signal, url }: ResponseContext): ReadableStream {
+function bodyOf(answer: IncomingMessage, { init, signal, url }: Plan): ReadableStream {
   const encodings = (answer.headers["content-encoding"] ?? "")
     .split(",")
     .map((name) => name.trim().toLowerCase())
@@ -208,17 +200,17 @@ function described(response: Response, facts: Readonly<Record<string, unknown>>)
 }
 
 /** Makes a Response of an answer of node:http; its body streams. */
-export function responseOf(answer: IncomingMessage, context: ResponseContext): Response {
+export function responseOf(answer: IncomingMessage, plan: Plan, redirected: boolean): Response {
   const { statusCode: status = 0 } = answer;
   const statusText = inUtf8(answer.statusMessage) ?? "";
-  const isEmpty = BODILESS.has(status) || context.method === "HEAD";
+  const isEmpty = BODILESS.has(status) || plan.method === "HEAD";
   if (isEmpty) answer.resume();
-  const body = isEmpty ? null : bodyOf(answer, context);
+  const body = isEmpty ? null : bodyOf(answer, plan);
   const isOdd = status < 200 || status > 599; // the constructor does not take it, but a server may send it
   const headers = headersOf(answer);
   const response = new Response(body, { status: isOdd ? 200 : status, statusText, headers });
-  const url = new URL(context.url);
+  const url = new URL(plan.url);
   url.hash = "";
-  const facts = { url: url.href, redirected: context.redirected };
+  const facts = { url: url.href, redirected };
   return described(response, isOdd ? { ...facts, status, ok: false } : facts);
 }

@@ -53,7 +53,7 @@ async function run(plan: Plan, agents: Agents, turns: Turns): Promise<Response> 
     const location = inUtf8(answer.headers.location);
     const mode = plan.init.redirect ?? "follow";
     if (!REDIRECTS.has(status) || !location || mode === "manual")
-      return responseOf(answer, { ...plan, redirected: redirects > 0 });
+      return responseOf(answer, plan, redirects > 0);
     discard(answer);
     if (mode === "error") throw fetchError("UnexpectedRedirect", plan.url);
     if (redirects === REDIRECTS_MAX) throw fetchError("TooManyRedirects", plan.url);
