@@ -101,9 +101,10 @@ export async function bound(plan: BindPlan, through: Through): Promise<Bound> {
   const asked = askedOf(plan);
   const session = sessionFor(through.via);
   const deadline = new Deadline(through);
-  const request = { ...through, session, deadline, asked };
   const { hostname } = plan;
-  const all = plan.ips ?? (hostname === undefined ? EVERYWHERE : await resolve(request, hostname));
+  const all =
+    plan.ips ??
+    (hostname === undefined ? EVERYWHERE : await resolve(hostname, through, deadline, asked));
   const ips = all.filter(({ family }) => family === (plan.family ?? family));
   if (ips.length === 0)
     throw misuse(

@@ -121,7 +121,7 @@ export async function connectedSocket(peer: Peer, through: Through): Promise<Own
   const session = sessionFor(through.via);
   const deadline = new Deadline(through);
   const local = localIp(peer, asked);
-  const all = await resolve({ ...through, session, deadline, asked }, peer.hostname);
+  const all = await resolve(peer.hostname, through, deadline, asked);
   const ips = reachableFrom(local, all, peer, asked);
   // awaited, so that an error's stack leads to the caller of connect
   return await firstThatDoes(ips, deadline, async (ip, left) => {

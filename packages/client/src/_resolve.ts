@@ -5,25 +5,11 @@ import { SyscallError } from "@xsocket/xbind-native";
 import { type IpAddress, parseIp } from "./_address.ts";
 import { Deadline } from "./_deadline.ts";
 import { misuse } from "./_options.ts";
+import type { Naming, Through } from "./_through.ts";
 import { within } from "./_wait.ts";
 import { DnsFailure, queryAddresses } from "./_dns.ts";
 import { XSocketError, type XSocketFailure } from "./error.ts";
-import type { Session } from "./session.ts";
-
-/** How host names become addresses. */
-export interface Naming {
-  /**
-   * Returns the IP addresses of a host name, best first, instead of /etc/hosts and the name servers.
-   *
-   * @example
-   * lookup: (hostname) => (hostname === "printer" ? ["10.0.0.9"] : [])
-   */
-  readonly lookup?:
-    | ((hostname: string) => readonly string[] | Promise<readonly string[]>)
-    | undefined;
-  /** IP addresses of name servers, reached from the target namespace; those of /etc/resolv.conf by default. */
-  readonly nameservers?: readonly string[] | undefined;
-}
+import { type Session, sessionFor } from "./session.ts";
 
 /** Who asks, through which server, and for how long. */
 interface ResolveRequest extends Naming {
@@ -218,9 +204,15 @@ function whyNot(
  *
  * @throws {XSocketError} ENOTFOUND, ETIMEDOUT, ESERVFAIL; the signal's reason
  */
-export async function resolve(request: ResolveRequest, hostname: string): Promise<IpAddress[]> {
+export async function resolve(
+  hostname: string,
+  through: Through,
+  deadline: Deadline,
+  asked: string,
+): Promise<IpAddress[]> {
   const literal = literalIp(hostname);
   if (literal) return [literal];
+  const request = { ...through, session: sessionFor(through.via), deadline, asked };
   checkNameservers(request);
   try {
     const addresses = await lookUp(request, hostname);

@@ -1,9 +1,23 @@
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { SyscallError } from "@xsocket/xbind-native";
 import { LIMIT_KEYS, type Limits } from "./_deadline.ts";
-import type { Naming } from "./_resolve.ts";
 import { failed, XSocketError, type XSocketStep } from "./error.ts";
 import { Session } from "./session.ts";
+
+/** How host names become addresses. */
+export interface Naming {
+  /**
+   * Returns the IP addresses of a host name, best first, instead of /etc/hosts and the name servers.
+   *
+   * @example
+   * lookup: (hostname) => (hostname === "printer" ? ["10.0.0.9"] : [])
+   */
+  readonly lookup?:
+    | ((hostname: string) => readonly string[] | Promise<readonly string[]>)
+    | undefined;
+  /** IP addresses of name servers, reached from the target namespace; those of /etc/resolv.conf by default. */
+  readonly nameservers?: readonly string[] | undefined;
+}
 
 /** Which server, how names are looked up, and how long it may take. */
 export interface Through extends Limits, Naming {

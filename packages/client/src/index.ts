@@ -1,7 +1,6 @@
 export type { Limits } from "./_deadline.ts";
 export type { ProtocolName, SocketKind, SocketTypeName } from "./_kind.ts";
-export type { Naming } from "./_resolve.ts";
-export type { Through } from "./_through.ts";
+export type { Naming, Through } from "./_through.ts";
 export { HttpAgent, HttpsAgent } from "./agents.ts";
 export { connect, type ConnectOptions } from "./connect.ts";
 export { XSocketError, type XSocketFailure, type XSocketStep } from "./error.ts";

@@ -10,7 +10,6 @@ import { failedCall, forBun, HOST_KEYS, pathOf, type Through } from "./_through.
 import { refuseMisspelt } from "./_unknown.ts";
 import { firstThatDoes } from "./_connected.ts";
 import type { OwnedSocket } from "./owned.ts";
-import { sessionFor } from "./session.ts";
 
 /** What {@link udp} takes beside Bun.udpSocket's options. */
 export interface UdpExtras extends Through {
@@ -93,9 +92,7 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   const place = bindPlan("receive datagrams at", "dgram", hostname, options.port ?? 0, options);
   const reuseAddr = flagOf(asked, options, "reuseAddr");
   const ips =
-    hostname === undefined
-      ? undefined
-      : await addressesOf(hostname, options, deadline, askedOf(place));
+    hostname === undefined ? undefined : await resolve(hostname, options, deadline, askedOf(place));
   const plan: DatagramPlan = { ...place, ips, reuseAddr, asked };
   const open = (one: DatagramPeer | undefined) => opened(plan, one, options, deadline);
   const { socket: owned, ip, peer } = await firstThatDoes(peers ?? [undefined], deadline, open);
@@ -138,17 +135,6 @@ interface Opened {
   readonly peer: DatagramPeer | undefined;
 }
 
-async function addressesOf(
-  hostname: string,
-  through: Through,
-  deadline: Deadline,
-  asked: string,
-): Promise<IpAddress[]> {
-  const session = sessionFor(through.via);
-  // awaited, so that an error's stack leads to the caller of udp
-  return await resolve({ ...through, session, deadline, asked }, hostname);
-}
-
 /* Resolves the peer in the target namespace: Bun would ask the name servers of this process's own. */
 async function peersOf(
   to: { readonly hostname: string; readonly port: number },
@@ -159,7 +145,7 @@ async function peersOf(
   if (!hostname) throw misuse("send datagrams", "the peer has no hostname", "Give one in connect.");
   const port = checkPort(`send datagrams to ${hostname}`, to.port);
   const asked = `send datagrams to ${hostPort(hostname, port)}`;
-  const ips = await addressesOf(hostname, through, deadline, asked);
+  const ips = await resolve(hostname, through, deadline, asked);
   return ips.map((ip) => ({ ip, port, asked }));
 }
 
