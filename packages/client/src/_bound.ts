@@ -54,7 +54,7 @@ export function bindPlan(
     type,
     hostname,
     port: checkPort(asked, port),
-    reuseAddr: type === "stream",
+    reuseAddr: type === "stream" || flagOf(asked, options, "reuseAddr"),
     reusePort: flagOf(asked, options, "reusePort"),
     ipv6Only: flagOf(asked, options, "ipv6Only"),
     verb,

@@ -8,7 +8,7 @@ import { ANY, hostPort, type IpAddress } from "./_address.ts";
 import { askedOf, type BindPlan, bindPlan, type Bound, bound, failedAt } from "./_bound.ts";
 import { adoptable, adoptNodeConnection, madeWith, refusal } from "./_bun.ts";
 import { feed } from "./_feed.ts";
-import { allOf, checkBacklog, checkPort, flagOf, hostOf, misuse } from "./_options.ts";
+import { allOf, checkBacklog, checkPort, hostOf, misuse } from "./_options.ts";
 import { setOption } from "./_socket.ts";
 import { failedCall, pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
@@ -249,18 +249,14 @@ export async function nodeBind(
   const family = Reflect.get(socket, "type") === "udp6" ? 6 : 4;
   const host = hostOf("bind", options) || ANY[family].address;
   const by = madeWith(socket);
-  const { reusePort = by.reusePort, ipv6Only = by.ipv6Only } = options;
-  const reuseAddr = flagOf("bind", { reuseAddr: options.reuseAddr ?? by.reuseAddr }, "reuseAddr");
-  const shared = { reusePort, ipv6Only };
-  const plan = {
-    ...bindPlan("receive datagrams at", "dgram", host, options.port ?? 0, shared),
-    reuseAddr,
-  };
+  const { reuseAddr = by.reuseAddr, reusePort = by.reusePort, ipv6Only = by.ipv6Only } = options;
+  const flags = { reuseAddr, reusePort, ipv6Only };
+  const plan = bindPlan("receive datagrams at", "dgram", host, options.port ?? 0, flags);
   const { socket: owned, ip } = await bound({ ...plan, family }, options);
   using made = owned;
   const start = (fd: number): void => void socket.bind(adoptable(fd));
   const settle = (fd: number): void => {
-    if (!reuseAddr) setOption(fd, "SO_REUSEADDR", 0); // Bun sets it after bind: see udp
+    if (!plan.reuseAddr) setOption(fd, "SO_REUSEADDR", 0); // Bun sets it after bind: see udp
   };
   await call(plan, ip, options, async () => {
     using numbered = aboveZero(made);

@@ -3,7 +3,7 @@ import { ANY, hostPort, type IpAddress } from "./_address.ts";
 import { askedOf, type BindPlan, bindPlan, bound } from "./_bound.ts";
 import { adoptDatagrams, describe } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
-import { checkPort, flagOf, hostOf, misuse, refuseKeys } from "./_options.ts";
+import { checkPort, hostOf, misuse, refuseKeys } from "./_options.ts";
 import { literalIp, resolve } from "./_resolve.ts";
 import { connectTo, scopeIndex, setOption } from "./_socket.ts";
 import { failedCall, forBun, HOST_KEYS, pathOf, type Through } from "./_through.ts";
@@ -90,10 +90,9 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   const given = "connect" in options ? options.connect : undefined;
   const peers = given ? await peersOf(given, options, deadline) : undefined;
   const place = bindPlan("receive datagrams at", "dgram", hostname, options.port ?? 0, options);
-  const reuseAddr = flagOf(asked, options, "reuseAddr");
   const ips =
     hostname === undefined ? undefined : await resolve(hostname, options, deadline, askedOf(place));
-  const plan: DatagramPlan = { ...place, ips, reuseAddr, asked };
+  const plan: DatagramPlan = { ...place, ips, asked };
   const open = (one: DatagramPeer | undefined) => opened(plan, one, options, deadline);
   const { socket: owned, ip, peer } = await firstThatDoes(peers ?? [undefined], deadline, open);
   using socket = owned;
