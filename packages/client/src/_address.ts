@@ -47,7 +47,7 @@ function ipv6Groups(address: string): number[] {
 }
 
 /** Makes the `struct sockaddr` of an address and a port. */
-export function sockaddr(ip: IpAddress, port: number, scopeIndex = 0): Uint8Array<ArrayBuffer> {
+export function sockaddr(ip: IpAddress, port: number, scopeIndex: number): Uint8Array<ArrayBuffer> {
   const bytes = ip.family === 4 ? SOCKADDR_IN_BYTES : SOCKADDR_IN6_BYTES;
   const view = new DataView(new ArrayBuffer(bytes));
   view.setUint16(0, ip.family === 4 ? AF_INET : AF_INET6, true);

@@ -85,12 +85,11 @@ function outgoingOf(plan: Plan, agents: Agents, givenUp: AbortSignal): http.Clie
     maxHeaderSize: HEAD_BYTES_MAX,
     [GIVEN_UP]: givenUp,
   };
-  const { http: plain, https: secure } = agents;
   const isSecure = url.protocol === "https:";
-  dropEnded(isSecure ? secure : plain);
+  dropEnded(isSecure ? agents.https : agents.http);
   const outgoing = isSecure
-    ? https.request(place, { ...tlsOf(plan), ...options, agent: secure })
-    : http.request(place, { ...options, agent: plain });
+    ? https.request(place, { ...tlsOf(plan), ...options, agent: agents.https })
+    : http.request(place, { ...options, agent: agents.http });
   outgoing.maxHeadersCount = 0; // HEAD_BYTES_MAX bounds them; node:http would drop all after the thousandth
   return outgoing;
 }

@@ -176,7 +176,7 @@ export function feed(server: http.Server): net.Server {
   });
   if (isUnref(server)) acceptor.unref();
   const closeBoth = (done?: (error?: Error) => void): http.Server => {
-    acceptor.close((error) => done?.(error));
+    acceptor.close(done);
     void connections.drain();
     http.Server.prototype.close.call(server); // ends Bun's own timer, which would keep it in memory
     return server;

@@ -51,8 +51,7 @@ function sockaddrFor(
   ip: IpAddress,
   port: number,
 ): Uint8Array<ArrayBuffer> {
-  if (ip.scope === undefined) return sockaddr(ip, port);
-  return sockaddr(ip, port, scopeIndex(fd, ip.scope, call));
+  return sockaddr(ip, port, ip.scope === undefined ? 0 : scopeIndex(fd, ip.scope, call));
 }
 
 /** bind(2). @throws {SyscallError} EADDRINUSE, EADDRNOTAVAIL, EACCES, ENODEV for an unknown scope */

@@ -21,11 +21,6 @@ interface TlsGiven {
   readonly checkServerIdentity?: https.RequestOptions["checkServerIdentity"];
 }
 
-/* The `tls` option with the properties that it inherits; empty for null or a boolean, which JavaScript may give. */
-function tlsGiven({ tls }: BunFetchRequestInit): TlsGiven {
-  return allOf(tls);
-}
-
 type Check = NonNullable<TlsGiven["checkServerIdentity"]>;
 
 /* Makes a check that throws refuse the certificate: node:https would go on with the request. */
@@ -46,7 +41,7 @@ function refusing(check: Check): Check {
  * host: node:https would check it against a `host` header, which may come from a stranger.
  */
 export function tlsOf({ init, url }: Plan): https.RequestOptions {
-  const { serverName, checkServerIdentity: check, ...rest }: TlsGiven = tlsGiven(init);
+  const { serverName, checkServerIdentity: check, ...rest }: TlsGiven = allOf(init.tls);
   const name = serverName === undefined ? rest.servername : serverName;
   const servername = typeof name === "string" ? name : withoutBrackets(url.hostname);
   return { ...rest, servername, ...(check && { checkServerIdentity: refusing(check) }) };
@@ -57,7 +52,7 @@ export function tlsOf({ init, url }: Plan): https.RequestOptions {
  * the agent cannot tell whether a kept one was checked in the same way.
  */
 export function isKeyed({ init }: Plan): boolean {
-  return Object.entries(tlsGiven(init)).every(
+  return Object.entries(allOf(init.tls)).every(
     ([name, value]) => KEYED.has(name) && (typeof value === "string" || typeof value === "boolean"),
   );
 }
