@@ -160,7 +160,7 @@ test("each function rejects its own options misspelt, and suggests the right nam
     [xsocketSync, ["via", ...kind, ...limits]],
     [(options) => new Session(options), ["via", "idleMs"]],
     [connect, [...connected, "hostname", "reusePort", "ipv6Only"]],
-    [listen, [...bound, "hostname", "backlog"]],
+    [listen, [...bound, "hostname", "backlog", "exclusive"]],
     [serve, [...bound, "hostname", "backlog"]],
     [udp, [...bound, "hostname", "reuseAddr"]],
     [nodeConnect, connected],

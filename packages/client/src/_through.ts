@@ -36,13 +36,13 @@ export function pathOf(via: string | Session = DEFAULT_ADDRESS): string {
 /** {@link THROUGH_KEYS} with the two names for a host. */
 export const HOST_KEYS = [...THROUGH_KEYS, "host", "hostname"] as const;
 
-/** What is left for Bun: the options without ours and without those that were applied already. */
-export function forBun<Options extends object, Applied extends keyof Options = never>(
+/** What is left for Bun: the options without those that were applied already. */
+export function forBun<Options extends object, Applied extends keyof Options>(
   options: Options,
-  ...applied: Applied[]
-): Omit<Options, (typeof HOST_KEYS)[number] | Applied> {
+  applied: readonly Applied[],
+): Omit<Options, Applied> {
   const rest = { ...options };
-  for (const name of [...HOST_KEYS, ...applied]) Reflect.deleteProperty(rest, name);
+  for (const name of applied) Reflect.deleteProperty(rest, name);
   return rest;
 }
 

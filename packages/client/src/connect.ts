@@ -126,19 +126,17 @@ export async function connect<Data = undefined>(
   const options = refuseMisspelt("connect", given, NAMES);
   refuseKeys("connect", options, REFUSED);
   const hostname = hostOf("connect", options);
-  const { host: _, port, tls, exclusive, ...local } = options;
   if (!hostname) throw misuse("connect", "hostname is missing", "Give a host name or IP address.");
   checkHandlers("connect", options.socket);
   const asked = `connect to ${hostname}`;
-  refuseKeys(asked, { exclusive }, { exclusive: "It is for listening: leave it out." });
+  refuseKeys(asked, options, { exclusive: "It is for listening: leave it out." });
   const reusePort = flagOf(asked, options, "reusePort");
   const ipv6Only = flagOf(asked, options, "ipv6Only");
-  const peer = { ...local, hostname, port: checkPort(asked, port), reusePort, ipv6Only };
+  const peer = { ...options, hostname, port: checkPort(asked, options.port), reusePort, ipv6Only };
   using socket = await connectedOrReported(peer, options);
-  const rest = forBun(local, "localAddress", "localPort", "reusePort", "ipv6Only");
-  const adopted = { ...rest, tls: tlsFor(tls ?? false, hostname), fd: socket.fd };
+  const tls = tlsFor(options.tls ?? false, hostname);
   const connected = await adopt<Data>(
-    adopted,
+    { ...forBun(options, NAMES), tls, fd: socket.fd },
     options,
     `connect to ${hostPort(hostname, peer.port)}`,
   );

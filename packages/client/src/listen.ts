@@ -37,7 +37,7 @@ export interface ListenOptions<Data = undefined>
   readonly backlog?: number | undefined;
 }
 
-const NAMES = [...HOST_KEYS, "reusePort", "ipv6Only", "backlog", "port"] as const;
+const NAMES = [...HOST_KEYS, "reusePort", "ipv6Only", "backlog", "port", "exclusive"] as const;
 const REFUSED = {
   fd: "Leave fd out: the socket comes from the server. Bun.listen adopts a descriptor of your own.",
   unix: "UNIX sockets are not those of a network namespace: use Bun.listen.",
@@ -64,7 +64,7 @@ function adopt<Data>(
 ): TCPSocketListener<Data> {
   try {
     const backlog = options.backlog ?? BUN_BACKLOG;
-    const rest = forBun(options, "backlog", "port", "reusePort", "ipv6Only", "exclusive");
+    const rest = forBun(options, NAMES);
     checked("listen", loadSyscalls().listen(socket.fd, backlog));
     const listener = adoptListener<Data>({ ...rest, fd: socket.fd });
     setBacklog(listener, socket.take(), backlog);

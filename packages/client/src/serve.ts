@@ -98,7 +98,7 @@ function start<WebSocketData, R extends string>(
 ): Server<WebSocketData> {
   using socket = owned; // Bun has a copy
   const { fd } = socket;
-  const bun = forBun(options, "backlog", "reusePort", "ipv6Only", "port");
+  const bun = forBun(options, NAMES);
   const run = (place: object): Server<WebSocketData> => {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only the place was exchanged
     return Bun.serve({ ...bun, ...hotId(options.id), ...place } as Serve.Options<WebSocketData, R>);

@@ -98,7 +98,7 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   using socket = owned;
   const failure = (error: unknown): unknown => failedCall(error, pathOf(options.via), asked);
   const connect = peer && { connect: { hostname: addressFor(socket, peer), port: peer.port } };
-  const rest = forBun(options, "port", "reusePort", "reuseAddr", "ipv6Only");
+  const rest = forBun(options, NAMES);
   const adopted = { ...rest, ...connect, fd: socket.fd };
   let opening: Promise<Made<Type>>;
   try {
