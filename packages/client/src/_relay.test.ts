@@ -9,10 +9,16 @@ import { bindTo, boundPort } from "./_socket.ts";
 import { OwnedSocket } from "./owned.ts";
 
 const fetch = (): Response => new Response("hello");
+const IP = { family: 4, address: "127.0.0.1", scope: undefined } as const;
+
+function boundSocket(): OwnedSocket {
+  const fd = checked("socket", loadSyscalls().socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  bindTo(fd, IP, 0);
+  return new OwnedSocket(fd, { domain: AF_INET, type: SOCK_STREAM, protocol: 0 });
+}
 
 test("a relay that cannot start removes its directory and leaves the socket open for its owner", () => {
-  const fd = checked("socket", loadSyscalls().socket(AF_INET, SOCK_STREAM, 0));
-  using socket = new OwnedSocket(fd, { domain: AF_INET, type: SOCK_STREAM, protocol: 0 });
+  using socket = boundSocket();
   using dir = tempDir(); // other tests make relays at the same time
   const before = process.env["TMPDIR"];
   process.env["TMPDIR"] = dir.path;
@@ -21,9 +27,8 @@ test("a relay that cannot start removes its directory and leaves the socket open
     made.push(...readdirSync(dir.path));
     throw new Error("no room for a path");
   };
-  const ip = { family: 4, address: "127.0.0.1", scope: undefined } as const;
   try {
-    expect(() => startRelayed({}, run, socket, ip, 80)).toThrow("no room for a path");
+    expect(() => startRelayed({}, run, socket, IP, 80)).toThrow("no room for a path");
   } finally {
     if (before === undefined) delete process.env["TMPDIR"];
     else process.env["TMPDIR"] = before;
@@ -36,14 +41,11 @@ test("a relay that cannot start removes its directory and leaves the socket open
 test("a relay has the TLS that an object inherits", async () => {
   using dir = tempDir();
   const { key, cert } = await makeCertificate(dir.path, "web.test");
-  const ip = { family: 4, address: "127.0.0.1", scope: undefined } as const;
   for (const tls of [{ key, cert }, Object.create({ key, cert })]) {
-    const fd = checked("socket", loadSyscalls().socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    using socket = new OwnedSocket(fd, { domain: AF_INET, type: SOCK_STREAM, protocol: 0 });
-    bindTo(fd, ip, 0);
-    const port = boundPort(fd);
+    using socket = boundSocket();
+    const port = boundPort(socket.fd);
     const run = (place: object): Bun.Server<undefined> => Bun.serve({ tls, fetch, ...place });
-    using pages = startRelayed({ tls }, run, socket, ip, port);
+    using pages = startRelayed({ tls }, run, socket, IP, port);
     const answer = await globalThis.fetch(`${pages.protocol}://127.0.0.1:${port}/`, {
       tls: { ca: cert },
     });
@@ -70,14 +72,11 @@ test("a relay has the handlers of a class, also those given to reload", async ()
         server.upgrade(request) ? undefined : new Response(this.answer);
     }
   }
-  const ip = { family: 4, address: "127.0.0.1", scope: undefined } as const;
-  const fd = checked("socket", loadSyscalls().socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  using socket = new OwnedSocket(fd, { domain: AF_INET, type: SOCK_STREAM, protocol: 0 });
-  bindTo(fd, ip, 0);
-  const port = boundPort(fd);
+  using socket = boundSocket();
+  const port = boundPort(socket.fd);
   const { websocket } = new Pages("");
   const run = (place: object) => Bun.serve({ websocket, fetch, ...place });
-  using pages = startRelayed({ websocket }, run, socket, ip, port);
+  using pages = startRelayed({ websocket }, run, socket, IP, port);
   pages.reload(new Pages("reloaded"));
   const url = `http://127.0.0.1:${port}/`;
   expect(await (await globalThis.fetch(url)).text()).toBe("reloaded");
@@ -91,18 +90,15 @@ test("a relay has the handlers of a class, also those given to reload", async ()
 });
 
 test("a relay whose socket Bun cannot adopt throws ENOSPC once, and stops the server behind it", async () => {
-  const sys = loadSyscalls();
-  const fd = checked("socket", sys.socket(AF_INET, SOCK_STREAM, 0));
-  using socket = new OwnedSocket(fd, { domain: AF_INET, type: SOCK_STREAM, protocol: 0 });
+  using socket = boundSocket();
   // Bun cannot poll this, just as if fs.epoll.max_user_watches were reached
   const nothing = openSync("/dev/null", "r");
-  sys.dupOnto(nothing, fd);
+  loadSyscalls().dupOnto(nothing, socket.fd);
   closeSync(nothing);
   using dir = tempDir();
   const unix = dir.join("http");
   const run = (): Bun.Server<undefined> => Bun.serve({ unix, fetch: () => new Response() });
-  const ip = { family: 4, address: "127.0.0.1", scope: undefined } as const;
-  expect(() => startRelayed({}, run, socket, ip, 80)).toThrow("ENOSPC");
+  expect(() => startRelayed({}, run, socket, IP, 80)).toThrow("ENOSPC");
   expect(socket.closed).toBe(false);
   expect(readdirSync(dir.path)).toEqual([]); // the server behind has ended
   await Bun.sleep(20); // an unhandled error would have come by now
