@@ -13,12 +13,6 @@ type Listener = (
   second: http.ServerResponse & net.Socket,
 ) => void;
 
-/** Time limits of a connection in milliseconds, 0 for none; properties of every http server. */
-type Limits = Pick<
-  http.Server,
-  "headersTimeout" | "requestTimeout" | "keepAliveTimeout" | "timeout"
->;
-const UNLIMITED: Limits = { headersTimeout: 0, requestTimeout: 0, keepAliveTimeout: 0, timeout: 0 };
 /* How much longer than keepAliveTimeout a connection is kept, as in Node, so that a request that comes in the last
    moment is still answered. */
 const KEPT_LONGER_MS = 1000;
@@ -39,21 +33,20 @@ function pauseWhenFull(request: http.IncomingMessage): void {
   request.once("close", goOn); // a handler that breaks off has no use for the rest of the body
 }
 
-/** The connections that were given to a server, but for upgraded ones, which are the handler's. */
+/** The connections that were given to a server, but for upgraded ones, which are the handler's. The server's own
+    time limits apply to them, in milliseconds, 0 for none. */
 export class Connections {
   readonly #server: http.Server;
   readonly #open = new Set<net.Socket>();
   /* How many requests of each are under way: a client may send several without waiting for answers. */
   readonly #busy = new Map<net.Socket, number>();
   readonly #timers = new WeakMap<net.Socket, NodeJS.Timeout>();
-  readonly #limits: Limits;
   readonly #watched = new Map<string, Listener>();
   readonly #gone = Promise.withResolvers<void>();
   #drains = false;
 
-  constructor(server: http.Server, limits = UNLIMITED) {
+  constructor(server: http.Server) {
     this.#server = server;
-    this.#limits = limits;
     this.#listen("request", this.#onRequest);
     for (const event of server.eventNames()) this.#watch(event);
     server.on("newListener", this.#watch).on("removeListener", this.#unwatch);
@@ -63,7 +56,7 @@ export class Connections {
     const { socket } = request;
     if (!this.#open.has(socket)) return; // the server's own listener accepted it
     this.#busy.set(socket, (this.#busy.get(socket) ?? 0) + 1);
-    const { requestTimeout } = this.#limits;
+    const { requestTimeout } = this.#server;
     this.#limit(socket, requestTimeout, () => !request.complete);
     pauseWhenFull(request);
     const due = requestTimeout > 0 ? performance.now() + requestTimeout : Infinity;
@@ -83,7 +76,7 @@ export class Connections {
   #limitIdle(socket: net.Socket, last: http.IncomingMessage, due: number): void {
     const { complete } = last;
     const { bytesRead } = socket;
-    const { keepAliveTimeout } = this.#limits;
+    const { keepAliveTimeout } = this.#server;
     this.#limit(socket, keepAliveTimeout > 0 ? keepAliveTimeout + KEPT_LONGER_MS : 0, () => {
       const isIdle = complete || socket.bytesRead === bytesRead;
       const isLate = isIdle || performance.now() > due;
@@ -101,8 +94,8 @@ export class Connections {
   }
 
   #limitSilence(socket: net.Socket): void {
-    if (!(this.#limits.timeout > 0)) return;
-    socket.setTimeout(this.#limits.timeout, () => {
+    if (!(this.#server.timeout > 0)) return;
+    socket.setTimeout(this.#server.timeout, () => {
       if (!this.#server.emit("timeout", socket)) socket.destroy();
     });
   }
@@ -136,7 +129,7 @@ export class Connections {
   add(socket: net.Socket): void {
     this.#open.add(socket);
     socket.setDefaultEncoding("latin1"); // Bun writes heads as strings, one byte for each character
-    this.#limit(socket, this.#limits.headersTimeout);
+    this.#limit(socket, this.#server.headersTimeout);
     this.#limitSilence(socket);
     socket.once("close", () => {
       this.#open.delete(socket);
@@ -169,7 +162,7 @@ export class Connections {
 /** Makes a net server that gives its connections to an http server, whose close(), address() and the like are then
     about the net server. */
 export function feed(server: http.Server): net.Server {
-  const connections = new Connections(server, server);
+  const connections = new Connections(server);
   const acceptor = net.createServer((socket) => {
     connections.add(socket);
     server.emit("connection", socket);

@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
+import { once } from "node:events";
 import { closeSync, openSync, readdirSync } from "node:fs";
+import { connect } from "node:net";
 import { AF_INET, SOCK_CLOEXEC, SOCK_STREAM } from "@xsocket/protocol";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { tempDir } from "../../../tests/harness/index.ts";
@@ -51,6 +53,17 @@ test("a relay has the TLS that an object inherits", async () => {
     });
     expect([pages.protocol, await answer.text()]).toEqual(["https", "hello"]);
   }
+});
+
+test("a relay tells clients of no time limit for their next request, as Bun.serve", async () => {
+  using socket = boundSocket();
+  const port = boundPort(socket.fd);
+  using _ = startRelayed({}, (place) => Bun.serve({ fetch, ...place }), socket, IP, port);
+  const client = connect(port, "127.0.0.1");
+  client.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+  const [head] = await once(client, "data");
+  expect(String(head)).not.toMatch(/^keep-alive:/im);
+  client.destroy();
 });
 
 test("a relay has the handlers of a class, also those given to reload", async () => {

@@ -36,6 +36,9 @@ interface RelayOptions<Data> {
 const IDLE_SECONDS = 10;
 const IDLE_SECONDS_MAX = 255;
 
+/* The relay has a time limit of its own, as Bun.serve has it. */
+const UNLIMITED = { headersTimeout: 0, requestTimeout: 0, keepAliveTimeout: 0 };
+
 /* A relay that runs. It is ended by drain() and then end(). */
 interface Relay {
   /** Sets whether its sockets keep the process alive. */
@@ -94,7 +97,7 @@ function relayFrom(
   const agent = agentTo(behind);
   const clients = new Map<string, net.Socket>();
   const last = new WeakMap<net.Socket, http.ServerResponse>();
-  const front = http.createServer((request, response) => {
+  const front = http.createServer(UNLIMITED, (request, response) => {
     const { socket: client } = request;
     const relay = (): void => {
       if (response.destroyed) return;
