@@ -52,6 +52,9 @@ test("fetchVia has the options of a request that an object inherits, as fetch", 
   for (const ask of [globalThis.fetch, fetchThere]) {
     const posted: object = Object.create({ tls: { ca: cert }, method: "POST", body: "sent" });
     expect(await (await ask(pages.url, posted)).text()).toBe("sent");
+    const request = new Request(pages.url.href, { method: "POST", body: "sent" });
+    const extended = Object.assign(request, { tls: { ca: cert } });
+    expect(await (await ask(pages.url, extended)).text()).toBe("sent");
     const checked: object = Object.create({ tls: { ca: cert, checkServerIdentity } });
     await expect(ask(pages.url, checked)).rejects.toThrow("another one was expected");
     await expect(ask(pages.url, { tls: new Pinned(cert) })).rejects.toThrow("not the pinned one");

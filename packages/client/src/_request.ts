@@ -142,9 +142,9 @@ function isEmpty(body: Plan["body"]): boolean {
 }
 
 /* Not new Request(request, init), which would copy the body, and leave the original unused. */
-function withoutBody({ url, method, headers }: Request, init: BunFetchRequestInit): Request {
+function withoutBody(url: URL, { method, headers }: Request, init: BunFetchRequestInit): Request {
   const { method: other = method, headers: others = headers } = init; // undefined says nothing
-  return new Request(url, { ...init, method: other, headers: others });
+  return new Request(url.href, { ...init, method: other, headers: others });
 }
 
 /* A Request takes no keepalive beside a stream, as the Fetch standard says, but Bun's fetch does. */
@@ -180,7 +180,8 @@ function authorize(headers: Headers, { username, password }: URL): void {
 
 /** Reads fetch's arguments. @throws {XSocketError} ENOTSUP, EINVAL; TypeError as fetch; the signal's reason */
 export async function planOf(
-  input: string | URL | Request,
+  url: URL,
+  earlier: Request | undefined,
   init: BunFetchRequestInit,
 ): Promise<Plan> {
   refuseKeys("fetch", init, REFUSED);
@@ -192,10 +193,8 @@ export async function planOf(
       "Only HTTP/1.1 goes with via.",
       "ENOTSUP",
     );
-  const earlier = input instanceof Request ? input : undefined;
   const asked = forRequest(init);
-  const request =
-    input instanceof Request ? withoutBody(input, asked) : new Request(String(input), asked);
+  const request = earlier ? withoutBody(url, earlier, asked) : new Request(url.href, asked);
   const { method } = request;
   if (FORBIDDEN.has(method))
     throw misuse("fetch", `method is ${method}`, "Use connect for it.", "ENOTSUP");
@@ -207,7 +206,6 @@ export async function planOf(
   if (body !== null && BODILESS.has(method))
     throw argumentError(`a ${method} request has no body`, "ERR_INVALID_ARG_VALUE");
   const redirect = init.redirect ?? earlier?.redirect ?? "follow";
-  const url = new URL(request.url);
   authorize(headers, url);
   return { url, method, headers, body, init: { ...init, redirect }, signal };
 }

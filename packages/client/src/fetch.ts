@@ -98,17 +98,19 @@ export function fetchVia(
     given?: BunFetchRequestInit | null,
   ): Promise<Response> => {
     try {
-      const init = given instanceof Request ? given : allOf(given);
-      const { protocol } = new URL(input instanceof Request ? input.url : input);
-      if (LOCAL.has(protocol)) return await fetch(input, init);
-      if (protocol !== "http:" && protocol !== "https:")
+      const url = new URL(input instanceof Request ? input.url : input);
+      if (LOCAL.has(url.protocol)) return await fetch(input, given ?? {});
+      if (url.protocol !== "http:" && url.protocol !== "https:")
         throw misuse(
           "fetch",
-          `the URL's protocol is ${protocol}`,
+          `the URL's protocol is ${url.protocol}`,
           "Give an http: or https: URL.",
           "ENOTSUP",
         );
-      const plan = await planOf(input, init);
+      // a Request in place of options says all but the URL; tls and the like may be properties of its own
+      const request = [given, input].find((one) => one instanceof Request);
+      const init = given instanceof Request ? Object.assign({}, given) : allOf(given);
+      const plan = await planOf(url, request, init);
       return await run(plan, (mayKeep(plan) && kept) || unkept, turns);
     } catch (error) {
       throw isOurs(error) ? atCaller(error) : withoutOurLines(error);

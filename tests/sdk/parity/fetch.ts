@@ -64,6 +64,10 @@ const PARTS = [BYTES.buffer, new DataView(BYTES.buffer, 1, 2), new Uint16Array([
 
 const INHERITED: object = Object.create({ ca });
 
+function toEcho(init: RequestInit): Request {
+  return new Request(`${plain}/echo`, init);
+}
+
 function refuse(): never {
   throw new Error("nor that one");
 }
@@ -96,7 +100,7 @@ await play({
   ],
   "a request": async () => {
     const init = { method: "POST", body: "whole", headers: { "x-r": "1" } };
-    const request = new Request(`${plain}/echo`, init);
+    const request = toEcho(init);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- TypeScript takes it for undici's
     const copy = request.clone() as unknown as Request;
     const first = await (await doFetch(request)).text();
@@ -108,14 +112,26 @@ await play({
     const init = { method: "POST", body: "whole", headers: { "x-r": "1" } };
     const nothing: object = { method: undefined, headers: undefined, body: undefined };
     const noSignal: object = { signal: undefined };
-    const request = (signal: AbortSignal | null = null): Request =>
-      new Request(`${plain}/echo`, { ...init, signal });
+    const request = (signal: AbortSignal | null = null): Request => toEcho({ ...init, signal });
     return [
       await (await doFetch(request(), nothing)).text(),
       await (await doFetch(request(), { body: null })).text(),
       await (await doFetch(request(AbortSignal.abort()), { signal: null })).text(),
       await outcome(doFetch(request(AbortSignal.abort()), noSignal)),
     ];
+  },
+  "a request in place of the options of another": async () => {
+    const one = (signal: AbortSignal | null = null): Request =>
+      toEcho({ method: "PUT", body: "one", headers: { "x-r": "1" }, signal });
+    const cases: [Request, Request][] = [
+      [one(), toEcho({ method: "POST", body: "other", headers: { "x-o": "2" } })],
+      [toEcho({}), toEcho({ method: "POST", body: streamOf("a", "b") })],
+      [one(), toEcho({ method: "POST" })],
+      [one(), toEcho({ headers: { "x-o": "2" } })],
+      [one(AbortSignal.abort()), toEcho({})],
+      [toEcho({}), one(AbortSignal.abort())],
+    ];
+    return each(cases, async ([first, second]) => (await doFetch(first, second)).text());
   },
   "a GET with a body": () =>
     each(["x", "", new Uint8Array(0), new Blob([])], async (body) => {
