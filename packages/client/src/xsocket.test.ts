@@ -50,11 +50,16 @@ test("invalid options are refused before anything is opened", async () => {
   // The wrong types are the point: programs in JavaScript get here too.
   const wrong: [string, object][] = [
     ["family is 5", { family: 5 }],
+    ["family is 'constructor'", { family: "constructor" }],
+    ["family is [Object: null prototype] {}", { family: Object.create(null) }],
     ["both family and domain", { family: 4, domain: 2 }],
     ["type is 'tape'", { type: "tape" }],
     ["type is 'toString'", { type: "toString" }],
     ["protocol is 1.5", { protocol: 1.5 }],
     ["domain is 4294967298", { domain: 2 ** 32 + 2 }],
+    ["domain is 2147483648", { domain: 2 ** 31 }],
+    ["domain is '2'", { domain: "2" }],
+    ["domain is [Object: null prototype] {}", { domain: Object.create(null) }],
     ["timeoutMs is 0", { timeoutMs: 0 }],
     ["timeoutMs is NaN", { timeoutMs: Number.NaN }],
     ["is empty", { via: "" }],
