@@ -9,9 +9,9 @@
 import type { Server } from "bun";
 import {
   codeOf,
+  EPOLL_CTL_ADD,
   epollFds,
   loadSyscalls,
-  register,
   type Registration,
   registrations,
 } from "@xsocket/xbind-native";
@@ -52,11 +52,12 @@ function isSame(a: Registration, b: Registration): boolean {
 /* Puts our socket in the place of the throwaway. Returns whether Bun now waits for ours. */
 function replace(place: Registration, fd: number): boolean {
   const native = loadSyscalls();
+  const { epollFd, events, data } = place;
   if (native.dupOnto(fd, place.fd) < 0) return false;
-  if (register(native, place) < 0) return false;
+  if (native.epollCtl(epollFd, EPOLL_CTL_ADD, place.fd, events, data) < 0) return false;
   return (
     socketName(fd) === socketName(place.fd) &&
-    registrations(place.epollFd).some((now) => isSame(now, place))
+    registrations(epollFd).some((now) => isSame(now, place))
   );
 }
 

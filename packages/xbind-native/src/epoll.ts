@@ -1,8 +1,6 @@
 /* Finds which descriptors Bun waits for. Bun has no interface for that, but the kernel lists the members of an epoll
    set in its fdinfo: proc_pid_fdinfo(5). */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { EPOLL_CTL_ADD } from "./constants.ts";
-import type { Syscalls } from "./syscalls.ts";
 
 /** A descriptor in an epoll set, with what was registered for it. */
 export interface Registration {
@@ -47,9 +45,4 @@ export function epollFds(): number[] {
   } catch {
     return [];
   }
-}
-
-/** Adds a descriptor to an epoll set with the events and data of a registration. Returns 0 or -errno. */
-export function register(sys: Syscalls, { epollFd, fd, events, data }: Registration): number {
-  return sys.epollCtl(epollFd, EPOLL_CTL_ADD, fd, events, data);
 }

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 /** The two native libraries: `xsocket` for C programs and for us, `xbind` to be preloaded. */
-export type LibraryName = "xsocket" | "xbind";
+type LibraryName = "xsocket" | "xbind";
 
 /**
  * The installed files cannot be used. No line of a program is the cause, so the stack names no file, and Bun
