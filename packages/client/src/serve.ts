@@ -49,14 +49,6 @@ const REFUSED = {
     "HTTP/3 takes a UDP socket that Bun makes itself: serve HTTP/1 or HTTP/2, or run the program with xsocket run.",
 };
 
-/* The options without the types of routes, which matter to Bun and to callers only. */
-interface PlainOptions extends ServeExtras {
-  readonly hostname?: string | undefined;
-  readonly port?: string | number | undefined;
-  readonly reusePort?: boolean | undefined;
-  readonly ipv6Only?: boolean | undefined;
-}
-
 function isPort(text = ""): boolean {
   return /^\d+$/.test(text) && Number(text) <= 65_535;
 }
@@ -67,7 +59,7 @@ function defaultPort(): number {
   return Number([BUN_PORT, PORT, NODE_PORT].find((text) => isPort(text)) ?? DEFAULT_PORT);
 }
 
-function planOf(options: PlainOptions): BindPlan {
+function planOf<Data, R extends string>(options: ServeOptions<Data, R>): BindPlan {
   const hostname = hostOf("serve", options) || undefined; // Bun, too, takes "" for no hostname
   const asked = `serve at ${hostname ?? "*"}`;
   refuseKeys(asked, options, REFUSED);
