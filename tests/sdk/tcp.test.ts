@@ -69,28 +69,14 @@ describe("a listener", () => {
     }
   });
 
-  test.skipIf(!hasIpv6)("has the backlog, reusePort and ipv6Only that were asked for", async () => {
+  test.skipIf(!hasIpv6)("has the reusePort and ipv6Only that were asked for", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     const common = { via: server.path, socket: { data() {} } };
-    const first = await listen({
-      ...common,
-      hostname: "::",
-      port: 0,
-      backlog: 7,
-      reusePort: true,
-      ipv6Only: true,
-    });
+    const shared = { ...common, hostname: "::", reusePort: true, ipv6Only: true };
+    const first = await listen({ ...shared, port: 0 });
     const { port } = first;
-    const { stdout } = await target.run(["ss", "-Hltn"]);
-    expect(stdout).toMatch(new RegExp(`LISTEN 0 +7 +\\[::\\]:${port}`));
-    const second = await listen({
-      ...common,
-      hostname: "::",
-      port,
-      reusePort: true,
-      ipv6Only: true,
-    });
+    const second = await listen({ ...shared, port });
     const v4 = await listen({ ...common, hostname: "0.0.0.0", port });
     const taken = listen({ ...common, hostname: "0.0.0.0", port });
     await expect(taken).rejects.toMatchObject({
