@@ -34,11 +34,7 @@ export class OwnedSocket implements Disposable {
    */
   get fd(): number {
     if (this.#fd < 0)
-      throw new XSocketError({
-        code: "EBADF",
-        step: "options",
-        asked: "use the socket",
-      });
+      throw new XSocketError({ code: "EBADF", step: "options", asked: "use the socket" });
     return this.#fd;
   }
 

@@ -96,23 +96,17 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   const open = (one: DatagramPeer | undefined) => opened(plan, one, options, deadline);
   const { socket: owned, ip, peer } = await firstThatDoes(peers ?? [undefined], deadline, open);
   using socket = owned;
-  const failure = (error: unknown): unknown => failedCall(error, pathOf(options.via), asked);
   const connect = peer && { connect: { hostname: addressFor(socket, peer), port: peer.port } };
-  const rest = forBun(options, NAMES);
-  const adopted = { ...rest, ...connect, fd: socket.fd };
-  let opening: Promise<Made<Type>>;
+  const adopted = { ...forBun(options, NAMES), ...connect, fd: socket.fd };
+  let opening: Promise<Made<Type>> | undefined;
   try {
     opening = adoptDatagrams<Type, Made<Type>>(adopted);
-  } catch (error) {
-    throw failure(error);
-  }
-  const fd = socket.take();
-  try {
+    const fd = socket.take();
     // Bun sets it after bind, which would let programs of other users share the port and its datagrams.
     if (!plan.reuseAddr) setOption(fd, "SO_REUSEADDR", 0);
   } catch (error) {
-    (await opening).close(); // it is Bun's by now
-    throw failure(error);
+    (await opening)?.close(); // it is Bun's then
+    throw failedCall(error, pathOf(options.via), asked);
   }
   const made = await opening;
   describe(made, { hostname: hostname ?? ip.address });
