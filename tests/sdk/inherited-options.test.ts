@@ -109,6 +109,37 @@ test("listen, connect and udp have the handlers that an object inherits", async 
   expect(await received.promise).toBe("hello");
 });
 
+test("connect takes handlers and TLS options of a class with private fields, as Bun.connect", async () => {
+  using dir = tempDir();
+  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  await using server = await startServer();
+  class Trusting {
+    readonly #ca = cert;
+    get ca(): string {
+      return this.#ca;
+    }
+  }
+  class Handlers {
+    readonly #done = Promise.withResolvers<boolean>();
+    data(): void {}
+    get done(): Promise<boolean> {
+      return this.#done.promise;
+    }
+    get handshake() {
+      return (_: unknown, isTrusted: boolean): void => this.#done.resolve(isTrusted);
+    }
+  }
+  const place = { via: server.path, hostname: "127.0.0.1", port: 0 };
+  using listener = await listen({ ...place, tls: { key, cert }, socket: { data() {} } });
+  for (const start of [Bun.connect, connect]) {
+    const socket = new Handlers();
+    const peer = { ...place, port: listener.port, tls: new Trusting(), socket };
+    const connected = await Reflect.apply(start, undefined, [peer]);
+    expect(await socket.done).toBe(true);
+    connected.terminate();
+  }
+});
+
 test("a lookup that an object inherits is asked", async () => {
   await using server = await startServer();
   const through = Object.create({ lookup: () => ["127.0.0.1"], via: server.path });

@@ -10,7 +10,7 @@ import { adoptConnection, notTaken } from "./_bun.ts";
 import { connectedSocket, type Peer } from "./_connected.ts";
 import { failedCall, forBun, HOST_KEYS, pathOf, type Through } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
-import { checkHandlers, checkPort, flagOf, hostOf, misuse, refuseKeys } from "./_options.ts";
+import { allOf, checkHandlers, checkPort, flagOf, hostOf, misuse, refuseKeys } from "./_options.ts";
 import { withoutOurLines } from "./error.ts";
 import type { OwnedSocket } from "./owned.ts";
 
@@ -33,19 +33,13 @@ const REFUSED = {
   unix: "UNIX sockets are not those of a network namespace: use Bun.connect.",
 };
 
-/*
- * Bun checks the peer's certificate against the host name, which it cannot know from a descriptor. The
- * options are inherited and not copied, since they may themselves inherit; what is no object is Bun's to refuse.
- */
+/* Bun checks the peer's certificate against the host name, which it cannot know from a descriptor. What is no object
+   is Bun's to refuse. */
 function tlsFor(tls: TLSOptions | boolean, hostname: string): TLSOptions | boolean {
   if (tls !== true && (typeof tls !== "object" || tls === null || Array.isArray(tls))) return tls;
-  const given: object = tls === true ? {} : tls;
-  const serverName: unknown = Reflect.get(given, "serverName");
-  const name = serverName === undefined ? Reflect.get(given, "servername") : serverName;
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Object.create is typed any
-  return Object.create(given, {
-    serverName: { value: name || withoutBrackets(hostname) },
-  }) as TLSOptions;
+  const given: TLSOptions & { readonly servername?: string } = tls === true ? {} : allOf(tls);
+  const name = given.serverName === undefined ? given.servername : given.serverName;
+  return { ...given, serverName: name || withoutBrackets(hostname) };
 }
 
 /*
@@ -93,9 +87,8 @@ async function adopt<Data>(
   asked: string,
 ): Promise<Socket<Data>> {
   let isRefused = false;
-  const connectError = { value: () => void (isRefused = true) };
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Object.create is typed any
-  const socket = Object.create(given.socket, { connectError }) as SocketHandler<Data>;
+  const connectError = (): void => void (isRefused = true);
+  const socket = { ...allOf(given.socket), connectError };
   try {
     return await adoptConnection<Data>({ ...given, socket });
   } catch (error) {
