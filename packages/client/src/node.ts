@@ -4,7 +4,7 @@ import * as https from "node:https";
 import * as net from "node:net";
 import { inspect } from "node:util";
 import { checked, errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
-import { ANY, hostPort, type IpAddress } from "./_address.ts";
+import { ANY, hostPort } from "./_address.ts";
 import { askedOf, type BindPlan, bindPlan, type Bound, bound, failedAt } from "./_bound.ts";
 import { adoptable, adoptNodeConnection, madeWith, refusal } from "./_bun.ts";
 import { feed } from "./_feed.ts";
@@ -74,16 +74,15 @@ function refuseAgain(): never {
 export async function nodeConnect(given: NodeConnectOptions): Promise<net.Socket> {
   refuseUnknown("connect", given, CONNECT_KEYS);
   const options = allOf(given);
-  const { localAddress, localPort } = options;
   const host = hostOf("connect", options) || "localhost"; // Node, too, takes "" for no host
-  const peer = { hostname: host, port: checkPort(`connect to ${host}`, options.port) };
-  using socket = await connectedSocket({ ...peer, localAddress, localPort }, options);
+  const port = checkPort(`connect to ${host}`, options.port);
+  using socket = await connectedSocket({ ...options, hostname: host, port }, options);
   try {
     const connected = adoptNodeConnection(socket.fd);
     socket.take();
     return Object.assign(connected, { connect: refuseAgain });
   } catch (error) {
-    throw failedCall(error, pathOf(options.via), `connect to ${hostPort(host, peer.port)}`);
+    throw failedCall(error, pathOf(options.via), `connect to ${hostPort(host, port)}`);
   }
 }
 
@@ -112,20 +111,6 @@ async function boundUnlessClosed(
     return await bound(plan, { ...options, signal: AbortSignal.any(signals) });
   } finally {
     if (server.close === watched) server.close = close; // else it is that of another call
-  }
-}
-
-/* Runs what uses a plan's socket. If a system call fails there, the error says what it was for. */
-async function call(
-  plan: BindPlan,
-  ip: IpAddress,
-  { via }: Through,
-  run: () => Promise<void>,
-): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    throw failedAt(ip, withoutOurLines(error), plan, pathOf(via));
   }
 }
 
@@ -217,12 +202,15 @@ export async function nodeListen<Server extends net.Server>(
   using socket = owned;
   const setBacklog = (fd: number): void =>
     void checked("listen", loadSyscalls().listen(fd, backlog));
-  await call(plan, ip, options, () => {
+  try {
     refuseTwice(server); // another call may have come first
     setBacklog(socket.fd);
     const acceptor = server instanceof http.Server ? feed(server) : server;
-    return adopted(acceptor, socket, (fd) => void acceptor.listen(adoptable(fd)), setBacklog); // Bun sets its own
-  });
+    const start = (fd: number): void => void acceptor.listen(adoptable(fd));
+    await adopted(acceptor, socket, start, setBacklog); // Bun sets its own
+  } catch (error) {
+    throw failedAt(ip, withoutOurLines(error), plan, pathOf(options.via));
+  }
   return server;
 }
 
@@ -258,9 +246,11 @@ export async function nodeBind(
   const settle = (fd: number): void => {
     if (!plan.reuseAddr) setOption(fd, "SO_REUSEADDR", 0); // Bun sets it after bind: see udp
   };
-  await call(plan, ip, options, async () => {
+  try {
     using numbered = aboveZero(made);
     await adopted(socket, numbered, start, settle);
-  });
+  } catch (error) {
+    throw failedAt(ip, withoutOurLines(error), plan, pathOf(options.via));
+  }
   return socket;
 }
