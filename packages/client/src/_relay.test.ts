@@ -30,7 +30,7 @@ test("a relay that cannot start removes its directory and leaves the socket open
     throw new Error("no room for a path");
   };
   try {
-    expect(() => startRelayed({}, run, socket, IP, 80)).toThrow("no room for a path");
+    expect(() => startRelayed({}, run, { socket, ip: IP, port: 80 })).toThrow("no room for a path");
   } finally {
     if (before === undefined) delete process.env["TMPDIR"];
     else process.env["TMPDIR"] = before;
@@ -47,7 +47,7 @@ test("a relay has the TLS that an object inherits", async () => {
     using socket = boundSocket();
     const port = boundPort(socket.fd);
     const run = (place: object): Bun.Server<undefined> => Bun.serve({ tls, fetch, ...place });
-    using pages = startRelayed({ tls }, run, socket, IP, port);
+    using pages = startRelayed({ tls }, run, { socket, ip: IP, port });
     const answer = await globalThis.fetch(`${pages.protocol}://127.0.0.1:${port}/`, {
       tls: { ca: cert },
     });
@@ -58,7 +58,7 @@ test("a relay has the TLS that an object inherits", async () => {
 test("a relay tells clients of no time limit for their next request, as Bun.serve", async () => {
   using socket = boundSocket();
   const port = boundPort(socket.fd);
-  using _ = startRelayed({}, (place) => Bun.serve({ fetch, ...place }), socket, IP, port);
+  using _ = startRelayed({}, (place) => Bun.serve({ fetch, ...place }), { socket, ip: IP, port });
   const client = connect(port, "127.0.0.1");
   client.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
   const [head] = await once(client, "data");
@@ -89,7 +89,7 @@ test("a relay has the handlers of a class, also those given to reload", async ()
   const port = boundPort(socket.fd);
   const { websocket } = new Pages("");
   const run = (place: object) => Bun.serve({ websocket, fetch, ...place });
-  using pages = startRelayed({ websocket }, run, socket, IP, port);
+  using pages = startRelayed({ websocket }, run, { socket, ip: IP, port });
   pages.reload(new Pages("reloaded"));
   const url = `http://127.0.0.1:${port}/`;
   expect(await (await globalThis.fetch(url)).text()).toBe("reloaded");
@@ -111,7 +111,7 @@ test("a relay whose socket Bun cannot adopt throws ENOSPC once, and stops the se
   using dir = tempDir();
   const unix = dir.join("http");
   const run = (): Bun.Server<undefined> => Bun.serve({ unix, fetch: () => new Response() });
-  expect(() => startRelayed({}, run, socket, IP, 80)).toThrow("ENOSPC");
+  expect(() => startRelayed({}, run, { socket, ip: IP, port: 80 })).toThrow("ENOSPC");
   expect(socket.closed).toBe(false);
   expect(readdirSync(dir.path)).toEqual([]); // the server behind has ended
   await Bun.sleep(20); // an unhandled error would have come by now

@@ -9,7 +9,6 @@ import * as net from "node:net";
 import { join } from "node:path";
 import * as tls from "node:tls";
 import type { Server, ServerWebSocket, SocketAddress, TLSOptions, WebSocketHandler } from "bun";
-import type { IpAddress } from "./_address.ts";
 import {
   agentTo,
   type Behind,
@@ -18,6 +17,7 @@ import {
   relayRequest,
   relayUpgrade,
 } from "./_behind.ts";
+import type { Bound } from "./_bound.ts";
 import { adoptNodeListener, describe, onSilence } from "./_bun.ts";
 import { makeDirectory, removeDirectory } from "./_directory.ts";
 import { Connections } from "./_feed.ts";
@@ -164,16 +164,12 @@ function withPeers<Data>(
  *
  * @param options the user's options
  * @param run     starts Bun.serve with the user's options and those that are given to it
- * @param socket  the socket, which is taken once nothing can fail any more
- * @param ip      its address, and
- * @param port    its port, for the server to tell
+ * @param bound   the socket, which is taken once nothing can fail any more, with its address for the server to tell
  */
 export function startRelayed<Data>(
   options: RelayOptions<Data>,
   run: (changes: object) => Server<Data>,
-  socket: OwnedSocket,
-  ip: IpAddress,
-  port: number,
+  { socket, ip, port }: Bound,
 ): Server<Data> {
   using undo = new DisposableStack();
   const directory = makeDirectory();

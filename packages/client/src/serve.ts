@@ -101,7 +101,7 @@ function start<WebSocketData, R extends string>(
     setOption(fd, "TCP_DEFER_ACCEPT", 1); // as Bun.serve does
     const server =
       startMoved(() => run({ hostname: "127.0.0.1", port: 0 }), fd) ??
-      startRelayed(bun, run, socket, ip, port);
+      startRelayed(bun, run, { socket, ip, port });
     setBacklog(server, fd, backlog);
     const hostname = plan.hostname ?? "localhost";
     const urlOf = (host: string): string =>
