@@ -1,31 +1,35 @@
 import { expect, test } from "bun:test";
 import { escapeText } from "../_escape.ts";
+import type { LogFields, LogLevel } from "../log.ts";
 import { formatLine, type LogFormat } from "./log-line.ts";
 import { logTo } from "./log-to.ts";
 
-const NOW = new Date("2026-01-02T03:04:05.678Z");
+function lineOf(format: LogFormat, level: LogLevel, message: string, fields: LogFields = {}) {
+  return formatLine(format, { level, event: "test", message, fields });
+}
 
 test("prefixes a line for the journal with its level", () => {
-  expect(formatLine("journal", "warning", "refused", { uid: 7, comm: "a b" }, NOW)).toBe(
+  expect(lineOf("journal", "warning", "refused", { uid: 7, comm: "a b" })).toBe(
     '<4>refused uid=7 comm="a b"\n',
   );
 });
 
 test("formats JSON as one object on one line", () => {
-  const line = formatLine("json", "info", "a\nb", { pid: 1, name: undefined }, NOW);
+  const line = lineOf("json", "info", "a\nb", { pid: 1, name: undefined });
   expect(line).toEndWith("}\n");
   expect(JSON.parse(line)).toEqual({
-    time: "2026-01-02T03:04:05.678Z",
+    time: expect.stringMatching(/^2\d{3}(-\d\d){2}T(\d\d:){2}\d\d\.\d{3}Z$/),
     level: "info",
     message: "a\nb",
+    event: "test",
     pid: 1,
   });
   expect(line.trimEnd()).not.toContain("\n");
 });
 
 test("shows a person only the levels that matter", () => {
-  expect(formatLine("pretty", "info", "serving", {}, NOW)).toBe("xsocket: serving\n");
-  expect(formatLine("pretty", "error", "gone", { code: "EIO" }, NOW)).toBe(
+  expect(lineOf("pretty", "info", "serving")).toBe("xsocket: serving\n");
+  expect(lineOf("pretty", "error", "gone", { code: "EIO" })).toBe(
     "xsocket: error: gone code=EIO\n",
   );
 });
@@ -33,7 +37,7 @@ test("shows a person only the levels that matter", () => {
 test("escapes control characters of foreign text", () => {
   expect(escapeText("a\u202ecilbup\u2028b\u061c")).toBe("a\\u202ecilbup\\u2028b\\u061c");
   expect(escapeText("a\n<0>b\u001b[2J\u009b")).toBe("a\\x0a<0>b\\x1b[2J\\x9b");
-  const line = formatLine("journal", "info", "x", { comm: 'evil" uid=0\n' }, NOW);
+  const line = lineOf("journal", "info", "x", { comm: 'evil" uid=0\n' });
   expect(line).toBe('<6>x comm="evil\\" uid=0\\\\x0a"\n');
 });
 
@@ -42,14 +46,12 @@ test.each([
   ["journal", "<6>at /a\\x1b\\u202e\n"],
   ["json", '"message":"at /a\\u001b\\u202e"'],
 ] as const)("escapes control characters of a message, written %s", (format, text) =>
-  expect(formatLine(format, "info", "at /a\u001b\u202e", {}, NOW)).toContain(text),
+  expect(lineOf(format, "info", "at /a\u001b\u202e")).toContain(text),
 );
 
 test("quotes a field only where it could be misread, and leaves out what the message says", () => {
   const fields = { a: "b", c: "d=e", f: 'g"h', i: "", j: undefined, asked: 1, reason: 2, rule: 3 };
-  expect(formatLine("pretty", "info", "x", fields, NOW)).toBe(
-    'xsocket: x a=b c="d=e" f="g\\"h" i=""\n',
-  );
+  expect(lineOf("pretty", "info", "x", fields)).toBe('xsocket: x a=b c="d=e" f="g\\"h" i=""\n');
 });
 
 /** A log that takes a limited number of bytes, and the text it took. */

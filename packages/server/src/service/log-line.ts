@@ -1,5 +1,5 @@
 import { escapeJson, escapeText } from "../_escape.ts";
-import { LOG_LEVELS, type LogFields, type LogLevel } from "../log.ts";
+import { LOG_LEVELS, type LogFields, type LogRecord } from "../log.ts";
 
 /** How a line is written. */
 export type LogFormat = "pretty" | "json" | "journal";
@@ -21,16 +21,11 @@ function fieldsText(fields: LogFields): string {
 }
 
 /** Writes one event as one line: with a priority for the journal, as JSON, or for a person. */
-export function formatLine(
-  format: LogFormat,
-  level: LogLevel,
-  message: string,
-  fields: LogFields,
-  now = new Date(),
-): string {
+export function formatLine(format: LogFormat, record: LogRecord): string {
+  const { level, event, message, fields } = record;
   switch (format) {
     case "json":
-      return `${escapeJson(JSON.stringify({ time: now.toISOString(), level, message, ...fields }))}\n`;
+      return `${escapeJson(JSON.stringify({ time: new Date(), level, message, event, ...fields }))}\n`;
     case "journal":
       return `<${LOG_LEVELS[level]}>${escapeText(message)}${fieldsText(fields)}\n`;
     case "pretty":

@@ -56,14 +56,9 @@ export function logTo(
   let lost = 0;
   let isCut = false;
   const isMarked = format === "json" && stderrIsJournal(); // the journal takes the mark off
-  const lineOf = ({ level, event, message, fields }: LogRecord): string => {
-    const line = formatLine(
-      format,
-      level,
-      message,
-      format === "json" ? { event, ...fields } : fields,
-    );
-    return isMarked ? `<${LOG_LEVELS[level]}>${line}` : line;
+  const lineOf = (record: LogRecord): string => {
+    const line = formatLine(format, record);
+    return isMarked ? `<${LOG_LEVELS[record.level]}>${line}` : line;
   };
   return (record) => {
     const line = lineOf(record);
