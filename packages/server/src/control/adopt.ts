@@ -49,11 +49,7 @@ function fileOf(path: string): SocketFile | undefined {
  *
  * @throws {ServeError} LISTEN_FD for anything but a listening SOCK_SEQPACKET socket
  */
-export function adoptListener(
-  sys: Syscalls,
-  fd: number,
-  ownsFile: boolean,
-): Claim & { address: string } {
+export function adoptListener(sys: Syscalls, fd: number, ownsFile: boolean): Claim {
   const isRight =
     option(sys, fd, SO_DOMAIN) === AF_UNIX &&
     option(sys, fd, SO_TYPE) === SOCK_SEQPACKET &&
@@ -70,5 +66,5 @@ export function adoptListener(
     // a file that this user may not remove stays, and the next start replaces it
     if (ownsFile && file) await releasePath(sys, file).catch(() => {});
   };
-  return { listenFd: fd, release, address, ...(file && { file }) };
+  return { listenFd: fd, address, file, release };
 }

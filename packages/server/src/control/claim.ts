@@ -41,8 +41,10 @@ interface ClaimOptions extends FileOptions {
 /** A listening socket, with what is to be undone at the end. */
 export interface Claim {
   readonly listenFd: number;
+  /** Where it listens, as text. */
+  readonly address: string;
   /** Its file, where it has one that can be seen from here. */
-  readonly file?: SocketFile;
+  readonly file?: SocketFile | undefined;
   /** Removes the socket file if it is still ours. The listening socket stays. */
   release(): Promise<void>;
 }
@@ -83,7 +85,7 @@ export function claimPath(
   try {
     if (options.refuseDescriptors) refuseDescriptorsOf(sys, fd);
     const file = bindPath(sys, fd, path, options);
-    return { listenFd: fd, file, release: () => releasePath(sys, file) };
+    return { listenFd: fd, address: path, file, release: () => releasePath(sys, file) };
   } catch (error) {
     sys.close(fd);
     throw error;
@@ -228,7 +230,7 @@ function claimName(sys: Syscalls, address: Address, options: ClaimOptions): Clai
     }
     checked("bind", rc);
     checked("listen", sys.listen(fd, options.backlog));
-    return { listenFd: fd, release: () => Promise.resolve() };
+    return { listenFd: fd, address: text, release: () => Promise.resolve() };
   } catch (error) {
     sys.close(fd);
     throw error instanceof ServeError ? error : systemError(`take the name ${text}`, error);

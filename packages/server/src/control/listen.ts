@@ -1,12 +1,6 @@
 import { chownSync, readdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import {
-  type Address,
-  DEFAULT_ADDRESS,
-  formatAddress,
-  parseAddress,
-  ProtocolError,
-} from "@xsocket/protocol";
+import { type Address, DEFAULT_ADDRESS, parseAddress, ProtocolError } from "@xsocket/protocol";
 import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { checkedOptions } from "../_options.ts";
 import { type Bounds, fitBounds } from "../bounds.ts";
@@ -49,11 +43,7 @@ export function warnOfStrangers(log: Log | undefined, directory: string, user = 
  *
  * @throws {ServeError} with any code but MISUSE and LIMIT
  */
-export async function listen(
-  sys: Syscalls,
-  options: ServeOptions,
-  bounds: Bounds,
-): Promise<Claim & { address: string }> {
+export async function listen(sys: Syscalls, options: ServeOptions, bounds: Bounds): Promise<Claim> {
   if (options.listenFd !== undefined)
     return adoptListener(sys, options.listenFd, options.ownsFile ?? false);
   const address = readAddress(options.address ?? DEFAULT_ADDRESS);
@@ -65,7 +55,7 @@ export async function listen(
     refuseDescriptors: options.refuseDescriptors ?? false,
   });
   if (address.kind === "path") warnOfStrangers(options.log, dirname(address.path));
-  return { ...claim, address: formatAddress(address) };
+  return claim;
 }
 
 /**
