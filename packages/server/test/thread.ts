@@ -40,7 +40,6 @@ export function threadContext(options: ThreadOptions, kernel: Partial<Syscalls>)
     epollFd: -1,
     judge: new Judge(options.policy, () => 0),
     say: () => {},
-    logs: () => false,
   };
 }
 

@@ -18,7 +18,6 @@ import {
   errno,
   type Syscalls,
 } from "@xsocket/xbind-native";
-import { isLogged } from "../log.ts";
 import { THREAD } from "../memory/memory.ts";
 import { Shared } from "../memory/shared.ts";
 import { ACCEPTS, Acceptor, LISTEN_DATA, WAKE_DATA } from "./acceptor.ts";
@@ -77,9 +76,8 @@ export class Loop {
       () => sys.monotonic(),
       () => shared.thread(options.index, THREAD.records),
     );
-    const logs: Context["logs"] = (level) => isLogged(level, options.logLevel);
     const judge = new Judge(options.policy, () => sys.monotonic(), options.index);
-    const context = { options, sys, shared, epollFd, judge, say, logs };
+    const context = { options, sys, shared, epollFd, judge, say };
     const peer = new Peer(sys, shared);
     this.#context = context;
     this.#channel = channel;

@@ -1,6 +1,7 @@
 import { SIGNATURE_BYTES } from "@xsocket/protocol";
 import { errno, errnoName, reasonOf } from "@xsocket/xbind-native";
 import { commandOf } from "../_comm.ts";
+import { isLogged } from "../log.ts";
 import { describeAsked } from "../policy/describe.ts";
 import { NOBODY } from "../policy/ids.ts";
 import { type Audit, auditTo, type Outcome } from "./audit.ts";
@@ -30,6 +31,7 @@ export class Reporter {
   readonly #peer: Peer;
   readonly #request: SocketRequest;
   readonly #saysEach: boolean;
+  readonly #saysRefusals: boolean;
   readonly #audit: Audit | undefined;
   #isScarce = false; // since the last socket that was handed over
 
@@ -41,19 +43,20 @@ export class Reporter {
     this.#context = context;
     this.#peer = peer;
     this.#request = request;
-    this.#saysEach = context.logs("debug");
+    this.#saysEach = isLogged("debug", context.options.logLevel);
+    this.#saysRefusals = isLogged("warning", context.options.logLevel);
     this.#audit = auditOf(context);
   }
 
   /** A bound refuses it. */
   tooMany(fd: number, reason: string): void {
-    if (this.#context.logs("warning")) this.#sayTooMany(reason);
+    if (this.#saysRefusals) this.#sayTooMany(reason);
     this.#note("refused", fd, errno.ETOOMANYREFS, reason);
   }
 
   /** The policy refuses it. */
   denied(fd: number, error: number, refusal: Refusal): void {
-    if (this.#context.logs("warning")) this.#sayDenied(fd, refusal);
+    if (this.#saysRefusals) this.#sayDenied(fd, refusal);
     this.#note("refused", fd, error, refusal);
   }
 

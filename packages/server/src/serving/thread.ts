@@ -45,5 +45,4 @@ export interface Context {
   readonly epollFd: number;
   readonly judge: Judge;
   readonly say: Voice;
-  logs(level: LogLevel): boolean;
 }
