@@ -181,29 +181,23 @@ function openDirectory(directory: string): number {
 export async function lockDirectory(sys: Syscalls, directory: string): Promise<number> {
   const fd = openDirectory(directory);
   const until = sys.monotonic() + LOCK_WAIT_MS;
-  for (;;) {
-    const rc = sys.flock(fd, LOCK_EX_NB);
-    if (rc === 0) return fd;
-    if (rc === -errno.EAGAIN && sys.monotonic() < until) {
-      await Bun.sleep(LOCK_RETRY_MS);
-      continue;
-    }
-    closeSync(fd);
-    if (rc !== -errno.EAGAIN) {
-      const isFiltered = rc === -errno.EPERM; // no file system gives that
-      throw systemError(
-        `lock ${directory}`,
-        new SyscallError("flock", -rc),
-        isFiltered
-          ? "Let the seccomp filter allow flock"
-          : "Use a directory of a local file system",
-      );
-    }
+  let rc = sys.flock(fd, LOCK_EX_NB);
+  while (rc === -errno.EAGAIN && sys.monotonic() < until) {
+    await Bun.sleep(LOCK_RETRY_MS);
+    rc = sys.flock(fd, LOCK_EX_NB);
+  }
+  if (rc === 0) return fd;
+  closeSync(fd);
+  if (rc === -errno.EAGAIN)
     throw new ServeError(
       "DIRECTORY_BUSY",
       `another process has held the lock of ${directory} for ${LOCK_WAIT_MS / 1000} s: end it (as root lslocks names it), or use a directory of its own`,
     );
-  }
+  const isFiltered = rc === -errno.EPERM; // no file system gives that
+  const remedy = isFiltered
+    ? "Let the seccomp filter allow flock"
+    : "Use a directory of a local file system";
+  throw systemError(`lock ${directory}`, new SyscallError("flock", -rc), remedy);
 }
 
 /** Does something under the lock of a path's directory, or without it where that cannot be had. */
