@@ -1,10 +1,4 @@
-import {
-  type Address,
-  DEFAULT_ADDRESS,
-  formatAddress,
-  parseAddress,
-  ProtocolError,
-} from "@xsocket/protocol";
+import { DEFAULT_ADDRESS, formatAddress, parseAddress, ProtocolError } from "@xsocket/protocol";
 import { userPath } from "./directory.ts";
 import { MisuseError } from "./errors.ts";
 
@@ -16,10 +10,8 @@ import { MisuseError } from "./errors.ts";
  */
 export function controlSocket(text: string): string {
   try {
-    const given: Address = parseAddress(text);
-    return given.kind === "abstract"
-      ? formatAddress(given)
-      : formatAddress(parseAddress(userPath(given.path)));
+    const { kind } = parseAddress(text);
+    return kind === "abstract" ? text : formatAddress(parseAddress(userPath(text)));
   } catch (error) {
     if (error instanceof ProtocolError) throw new MisuseError(error.message, { cause: error });
     throw error;
