@@ -36,8 +36,7 @@ const HINTS: Record<string, "files" | "users" | "groups"> = {
 
 /* The valueHint of a table says what a value is: words in small letters, or a kind in capitals. */
 function valuesOf(definition: ArgDef): Values {
-  if ("options" in definition && definition.options)
-    return { kind: "words", words: definition.options };
+  if ("options" in definition) return { kind: "words", words: definition.options };
   const hints = (definition.valueHint ?? "").split("|");
   if (hints.every((hint) => /^[a-z]+$/.test(hint))) return { kind: "words", words: hints };
   const kind = hints.map((hint) => HINTS[hint]).find((known) => known !== undefined);
