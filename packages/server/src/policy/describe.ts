@@ -6,7 +6,7 @@ import type { Policy, Rule } from "./rule.ts";
 /** Writes what was asked in the words of the manual pages. */
 export function describeAsked(asked: Asked): string {
   if (asked.kind === "status") return "the status";
-  const { domain, type, protocol } = canonical(asked.domain, asked.type, asked.protocol);
+  const { domain, type, protocol } = canonical(asked);
   const isNamed = isInet(domain) && protocol !== 0;
   const named = isNamed ? nameOf(PROTOCOLS, protocol) : `protocol ${protocol}`;
   return `${nameOf(FAMILIES, domain)} ${nameOf(TYPES, type)} ${named}`;

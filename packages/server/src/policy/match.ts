@@ -34,24 +34,18 @@ export interface Asker {
   readonly hasUnmappedIds?: boolean;
 }
 
+/** The arguments of socket(2). */
+interface Wanted {
+  readonly domain: number;
+  readonly type: number;
+  readonly protocol: number;
+}
+
 /** What is asked for. */
-export type Asked =
-  | {
-      readonly kind: "socket";
-      readonly domain: number;
-      readonly type: number;
-      readonly protocol: number;
-    }
-  | { readonly kind: "status" };
+export type Asked = (Wanted & { readonly kind: "socket" }) | { readonly kind: "status" };
 
 /** What of a rule does not fit; the words are for people. */
 export type Mismatch = "kind" | "user" | "group" | "family" | "type" | "protocol";
-
-interface Wanted {
-  domain: number;
-  type: number;
-  protocol: number;
-}
 
 /* What protocol 0 means for each type, with IPv4 and IPv6. */
 const MEANT = new Map<number, number>([
@@ -85,7 +79,7 @@ function isOrdinaryProtocol(protocol: number): boolean {
  * flags, with the protocol that 0 means, AF_PACKET for the old SOCK_PACKET, only those 16 bits of a packet
  * socket's protocol that count, and SOCK_DGRAM for a raw UNIX socket, which is just that.
  */
-export function canonical(domain: number, type: number, protocol: number): Wanted {
+export function canonical({ domain, type, protocol }: Wanted): Wanted {
   const base = type & SOCK_TYPE_MASK;
   if (domain === AF_PACKET || (domain === AF_INET && base === SOCK_PACKET))
     return { domain: AF_PACKET, type: base, protocol: protocol & 0xffff };
@@ -145,8 +139,7 @@ function inGroups(rule: Rule, asker: Asker): boolean {
 export function mismatch(rule: Rule, asker: Asker, asked: Asked): Mismatch | undefined {
   if (rule.kind !== asked.kind) return "kind";
   if (asked.kind === "socket") {
-    const wanted = canonical(asked.domain, asked.type, asked.protocol);
-    const found = socketMismatch(rule, wanted);
+    const found = socketMismatch(rule, canonical(asked));
     if (found) return found;
   }
   if (rule.uids && !holdsId(rule.uids, asker.uid, unmappedId(rule, asker))) return "user";
