@@ -26,10 +26,9 @@ function from(
   return [(value) => isFrom(first, last, value), what];
 }
 
-const isFlag = (value: unknown): boolean => typeof value === "boolean";
 const isText = (value: unknown): boolean => typeof value === "string";
 
-const FLAG: Check = [isFlag, "true or false"];
+const FLAG: Check = [(value) => typeof value === "boolean", "true or false"];
 const BOUND = from(1, BOUND_MAX);
 const QUOTA = from(1, QUOTA_MAX);
 

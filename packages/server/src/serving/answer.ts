@@ -140,11 +140,7 @@ export class Answerer {
   }
 
   /* Answers with an error. False when the client has gone. */
-  #fail(
-    fd: number,
-    error: number,
-    counter: typeof COUNTER.failed | typeof COUNTER.denied | typeof COUNTER.refusedInFlight,
-  ): boolean {
+  #fail(fd: number, error: number, counter: number): boolean {
     const { sys, shared, options } = this.#context;
     shared.count(options.index, counter);
     const sent = sys.sendPacket(fd, this.#response(error), RESPONSE_BYTES, -1);
