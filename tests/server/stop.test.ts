@@ -172,11 +172,3 @@ test("stops cleanly when the directory was removed or replaced", async () => {
     rmSync(home, { force: true });
   }
 });
-
-test("closes every connection when it stops", async () => {
-  await using server = await startServer();
-  using client = new RawClient(server.path);
-  expect(client.ask()).toBe(0);
-  expect(await server.stop()).toBe(0);
-  expect(client.isClosed(1000)).toBe(true);
-});

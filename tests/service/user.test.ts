@@ -216,7 +216,6 @@ describe.if(isRoot)("as root", () => {
   });
 
   test.each([
-    ["nobody-such", "nobody-such"],
     ["4000000000", "--uid 4000000000 NAME"],
     ["no;such", "'no;such'"],
   ])("reports a user that does not exist: %s", async (user, remedy) => {
