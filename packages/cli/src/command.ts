@@ -31,6 +31,16 @@ export function flag(description: string) {
   return { type: "boolean", description } as const;
 }
 
+/** What the value of an option may be. */
+type Value<Option> = Option extends { type: "boolean" }
+  ? boolean
+  : Option extends { options: readonly (infer Choice)[] }
+    ? Choice
+    : string;
+
+/** The values of a table of options as citty gives them, once options.ts has looked at them. */
+export type Given<Args> = { readonly [Name in keyof Args]?: Value<Args[Name]> | undefined };
+
 /** Defines a command, whose `run` then gets arguments typed by its table of options. */
 export function command<const T extends ArgsDef>(definition: Command<T>): Command;
 export function command(definition: Command): Command {

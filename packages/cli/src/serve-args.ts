@@ -9,7 +9,7 @@ import {
   LOG_LEVELS,
   type LogLevel,
 } from "@xsocket/server";
-import { flag, option } from "./command.ts";
+import { flag, type Given, option } from "./command.ts";
 
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of that record
 const LEVELS = Object.keys(LOG_LEVELS) as LogLevel[];
@@ -72,14 +72,5 @@ export const SERVE_ARGS = {
   backlog: bound("backlog", "Connections waiting to be accepted, net.core.somaxconn at most"),
 } as const satisfies ArgsDef;
 
-/** What the value of an option may be. */
-type Value<Option> = Option extends { type: "boolean" }
-  ? boolean
-  : Option extends { options: readonly (infer Choice)[] }
-    ? Choice
-    : string;
-
-/** The values as citty gives them, once options.ts has looked at them. */
-export type ServeArgs = {
-  readonly [Name in keyof typeof SERVE_ARGS]?: Value<(typeof SERVE_ARGS)[Name]> | undefined;
-};
+/** What it was given. */
+export type ServeArgs = Given<typeof SERVE_ARGS>;

@@ -24,7 +24,7 @@ import {
   type Step,
   TYPES,
 } from "@xsocket/server";
-import { command, flag, option } from "../command.ts";
+import { command, flag, type Given, option } from "../command.ts";
 import { userPath } from "../directory.ts";
 import { EXIT, FailureError, MisuseError } from "../errors.ts";
 import { idList, IDS, wholeNumber } from "../numbers.ts";
@@ -55,21 +55,16 @@ const args = {
   ...question,
 } as const satisfies ArgsDef;
 
-type Given = { readonly [Name in keyof typeof args]?: string | boolean | undefined };
+type PolicyArgs = Given<typeof args>;
 
-function number(
-  names: Names,
-  name: string,
-  value: string | boolean | undefined,
-  absent: number,
-): number {
-  if (typeof value !== "string") return absent;
+function number(names: Names, name: string, value: string | undefined, absent: number): number {
+  if (value === undefined) return absent;
   const found = numberOf(names, value);
   if (found !== undefined) return found;
   throw new MisuseError(`--${name} "${value}" is unknown: ${knownOf(names)}`);
 }
 
-function asked(given: Given): Asked {
+function asked(given: PolicyArgs): Asked {
   if (given.status === true) {
     const lost = (["family", "type", "protocol"] as const).find((name) => given[name]);
     if (lost === undefined) return { kind: "status" };
@@ -94,17 +89,17 @@ function numbered(uid: number): Identity {
   return findIdentity(readAccounts(), String(uid)) ?? { uid, gid: uid, groups: [] };
 }
 
-function asker(given: Given): Asker {
-  if (typeof given.user === "string" && typeof given.uid === "string")
+function asker(given: PolicyArgs): Asker {
+  if (given.user !== undefined && given.uid !== undefined)
     throw new MisuseError("--user and --uid both name the user: give only one of them");
-  const user = typeof given.user === "string" ? named(given.user) : undefined;
-  const who = typeof given.uid === "string" ? numbered(wholeNumber("--uid", given.uid, IDS)) : user;
+  const user = given.user === undefined ? undefined : named(given.user);
+  const who = given.uid === undefined ? user : numbered(wholeNumber("--uid", given.uid, IDS));
   if (who === undefined) throw new MisuseError("no user is given: name one, as in --user alice");
   const groups =
-    typeof given.groups === "string" ? idList("--groups", given.groups, groupId) : who.groups;
+    given.groups === undefined ? who.groups : idList("--groups", given.groups, groupId);
   return {
     uid: who.uid,
-    gid: typeof given.gid === "string" ? groupId(given.gid) : who.gid,
+    gid: given.gid === undefined ? who.gid : groupId(given.gid),
     groups: () => groups.toSorted((one, other) => one - other),
     hasUnmappedIds: hasUnmappedIds(),
   };
@@ -131,7 +126,7 @@ function stepLine(step: Step, index: number): string {
 }
 
 /* Exit 0 for a request that would be granted, 1 for one that would be refused. */
-function test(policy: Policy, given: Given): void {
+function test(policy: Policy, given: PolicyArgs): void {
   const request = asked(given);
   const who = asker(given);
   const isStatus = request.kind === "status"; // a server also tells it to root and its own user
