@@ -13,15 +13,10 @@ export function abstractPolicy(uid: number): Policy {
   return { source: "the default policy for an abstract name", rules: [plainRule(name, { uids })] };
 }
 
-/** The common cases, without a file: who is served, and how much. */
-export interface PolicyFlags {
-  readonly uids?: Rule["uids"];
-  readonly gids?: Rule["gids"];
-  readonly socketsPerMinute?: Rule["socketsPerMinute"];
-}
-
 /** Turns the flags of a command line into rules: one for the users, one for the groups, or one for everyone. */
-export function flagPolicy(flags: PolicyFlags): Policy {
+export function flagPolicy(
+  flags: Partial<Pick<Rule, "uids" | "gids" | "socketsPerMinute">>,
+): Policy {
   const { uids, gids, socketsPerMinute } = flags;
   const rules = [
     ...(uids ? [plainRule("--allow-user", { uids, socketsPerMinute })] : []),
