@@ -77,9 +77,11 @@ function errno(value: number): number {
   return value;
 }
 
-/* A fresh ArrayBuffer for each message: bytes on it stay where they are while native code reads them. */
-function viewOf(length: number): DataView<ArrayBuffer> {
-  return new DataView(new ArrayBuffer(length));
+/* On a fresh ArrayBuffer for each message: bytes on it stay where they are while native code reads them. */
+function packet(signature: number, length: number): DataView<ArrayBuffer> {
+  const view = new DataView(new ArrayBuffer(length));
+  view.setUint32(0, signature);
+  return view;
 }
 
 /**
@@ -90,28 +92,22 @@ function viewOf(length: number): DataView<ArrayBuffer> {
 export function encode(message: Message): Uint8Array<ArrayBuffer> {
   switch (message.kind) {
     case "request": {
-      const view = viewOf(REQUEST_BYTES);
-      view.setUint32(0, REQUEST_SIGNATURE);
+      const view = packet(REQUEST_SIGNATURE, REQUEST_BYTES);
       view.setInt32(4, int32("domain", message.domain));
       view.setInt32(8, int32("type", message.type));
       view.setInt32(12, int32("protocol", message.protocol));
       return new Uint8Array(view.buffer);
     }
     case "response": {
-      const view = viewOf(RESPONSE_BYTES);
-      view.setUint32(0, RESPONSE_SIGNATURE);
+      const view = packet(RESPONSE_SIGNATURE, RESPONSE_BYTES);
       view.setUint32(4, errno(message.error));
       return new Uint8Array(view.buffer);
     }
-    case "status-request": {
-      const view = viewOf(SIGNATURE_BYTES);
-      view.setUint32(0, STATUS_REQUEST_SIGNATURE);
-      return new Uint8Array(view.buffer);
-    }
+    case "status-request":
+      return new Uint8Array(packet(STATUS_REQUEST_SIGNATURE, SIGNATURE_BYTES).buffer);
     case "status-response": {
-      const view = viewOf(SIGNATURE_BYTES + status(message.json).byteLength);
-      view.setUint32(0, STATUS_RESPONSE_SIGNATURE);
-      const bytes = new Uint8Array(view.buffer);
+      const length = SIGNATURE_BYTES + status(message.json).byteLength;
+      const bytes = new Uint8Array(packet(STATUS_RESPONSE_SIGNATURE, length).buffer);
       bytes.set(message.json, SIGNATURE_BYTES);
       return bytes;
     }
