@@ -23,7 +23,7 @@ export interface Page {
 type Answer = (method: string, path: string) => Page;
 
 /** What is known of a connection. */
-export interface Asking {
+interface Asking {
   readonly deadline: ReturnType<typeof setTimeout>;
   request: string;
   /** What is still to be sent; undefined while the request is not whole. */

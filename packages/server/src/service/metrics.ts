@@ -1,4 +1,3 @@
-import type { UnixSocketListener } from "bun";
 import { dirname } from "node:path";
 import { SOCK_STREAM } from "@xsocket/protocol";
 import {
@@ -18,7 +17,7 @@ import { removeOwn, type SocketFile } from "../control/socket-file.ts";
 import { ServeError } from "../error.ts";
 import type { Log } from "../log.ts";
 import type { Server } from "../server.ts";
-import { type Asking, type Page, pageHandlers } from "./http.ts";
+import { type Page, pageHandlers } from "./http.ts";
 import { metricsText } from "./metrics-text.ts";
 
 /** Where the metrics are served: a UNIX socket, or an address and port of the server's own network. */
@@ -109,7 +108,7 @@ async function listenAtPath(path: string, socket: Handlers): Promise<Listening> 
   // the lock is not required: whoever may read the directory can hold it, and must not prevent a start
   const { listenFd: fd, file } = await underLock(sys, path, claim);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Bun's types have no fd here
-  const adopt = Bun.listen as unknown as (options: object) => UnixSocketListener<Asking>;
+  const adopt = Bun.listen as unknown as (options: object) => Listening;
   try {
     const listener = adopt({ fd, socket });
     tryOnce(listener);
