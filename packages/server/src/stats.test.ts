@@ -7,7 +7,8 @@ import { readStats } from "./stats.ts";
 function told(place = -1): readonly string[] {
   const shared = new Shared(createMemory(1, 1));
   if (place >= 0) shared.count(0, place);
-  return JSON.stringify(readStats(shared)).match(/[\d.]+/g) ?? [];
+  const { granted: _granted, denied: _denied, ...counted } = readStats(shared); // these two are sums
+  return JSON.stringify(counted).match(/[\d.]+/g) ?? [];
 }
 
 test("each counter changes exactly one number of the statistics, and each number has one", () => {

@@ -122,11 +122,13 @@ function latency(shared: Shared): Latency {
 
 /** Adds up what the threads have counted. */
 export function readStats(shared: Shared): ServerStats {
+  const sockets = socketCounts(shared);
+  const refused = refusals(shared);
   return {
     accepted: shared.sum(COUNTER.accepted),
     requests: shared.sum(COUNTER.requests),
-    granted: shared.sum(COUNTER.granted),
-    denied: shared.sum(COUNTER.denied),
+    granted: sockets.reduce((sum, { count }) => sum + count, 0),
+    denied: Object.values(refused).reduce((sum, count) => sum + count, 0),
     failed: shared.sum(COUNTER.failed),
     malformed: shared.sum(COUNTER.malformed),
     evicted: shared.sum(COUNTER.evicted),
@@ -135,8 +137,8 @@ export function readStats(shared: Shared): ServerStats {
     timedOut: shared.sum(COUNTER.timedOut),
     unstamped: shared.sum(COUNTER.unstamped),
     threadsReplaced: shared.replaced(),
-    sockets: socketCounts(shared),
-    refusals: refusals(shared),
+    sockets,
+    refusals: refused,
     latency: latency(shared),
     connections: shared.connections(),
     inFlight: shared.flight.inFlight(),

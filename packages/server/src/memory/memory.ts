@@ -85,15 +85,13 @@ export const THREAD_FIELDS = Object.keys(THREAD).length;
 export const COUNTER = {
   accepted: 0,
   requests: 1,
-  granted: 2,
-  denied: 3,
-  failed: 4,
-  malformed: 5,
-  evicted: 6,
-  refusedConnections: 7,
-  refusedInFlight: 8,
-  timedOut: 9,
-  unstamped: 10,
+  failed: 2,
+  malformed: 3,
+  evicted: 4,
+  refusedConnections: 5,
+  refusedInFlight: 6,
+  timedOut: 7,
+  unstamped: 8,
 } as const;
 /** Where the counters that come in groups begin; stats.ts has their order. */
 export const COUNTER_GROUP = { sockets: 16, refusals: 32, latency: 40, latencySum: 56 } as const;

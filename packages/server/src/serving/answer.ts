@@ -127,10 +127,8 @@ export class Answerer {
   }
 
   #deny(fd: number, error: number, refusal: Refusal): boolean {
-    const { shared, options } = this.#context;
-    shared.count(options.index, refusalCounter(refusal));
     this.#reporter.denied(fd, error, refusal);
-    return this.#fail(fd, error, COUNTER.denied);
+    return this.#fail(fd, error, refusalCounter(refusal));
   }
 
   /* socket(2) has failed, or is known to fail. */
@@ -175,7 +173,6 @@ export class Answerer {
     shared.setThread(options.index, THREAD.scratch, -1);
     if (sent < 0) return this.#undelivered(fd, -sent);
     shared.flight.setUnread(fd, UNREAD.socket);
-    shared.count(options.index, COUNTER.granted);
     shared.count(options.index, socketCounter(domain, type & SOCK_TYPE_MASK));
     this.#reporter.granted();
     return true;
