@@ -4,7 +4,7 @@ import { checkPolicy } from "./_options.ts";
 import type { Bounds } from "./bounds.ts";
 import type { Claim } from "./control/claim.ts";
 import { ServeError } from "./error.ts";
-import type { Log } from "./log.ts";
+import { type Log, say } from "./log.ts";
 import type { Shared } from "./memory/shared.ts";
 import type { ServeOptions } from "./options.ts";
 import { abstractPolicy, DEFAULT_POLICY } from "./policy/builtin.ts";
@@ -63,19 +63,16 @@ export async function readPolicy(policy: ServeOptions["policy"], address: string
 /** Warns of a policy that refuses everyone. */
 export function warnIfClosed(policy: Policy, log: Log): void {
   const message = closedWarning(policy);
-  if (message !== undefined) log({ level: "warning", event: "policy", message, fields: {} });
+  if (message !== undefined) say(log, "warning", "policy", message);
 }
 
 /** Removes the socket file. A failure is only logged, since the next start replaces the file. */
 export async function release(claim: Claim, log: Log): Promise<void> {
-  await claim.release().catch((error: unknown) =>
-    log({
-      level: "warning",
-      event: "release",
-      message: `the socket file could not be removed: ${reasonOf(error)}`,
-      fields: {},
-    }),
-  );
+  await claim
+    .release()
+    .catch((error: unknown) =>
+      say(log, "warning", "release", `the socket file could not be removed: ${reasonOf(error)}`),
+    );
 }
 
 /** A server that serves. */

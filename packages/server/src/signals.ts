@@ -1,6 +1,6 @@
 import { reasonOf } from "@xsocket/xbind-native";
 import { ServeError } from "./error.ts";
-import { type Log, type LogRecord, wantedOf } from "./log.ts";
+import { type Log, say, wantedOf } from "./log.ts";
 import type { Server } from "./server.ts";
 
 const PROBLEMS_MAX = 10; // of a file with mistakes, in one record
@@ -14,15 +14,10 @@ function sentence(error: unknown): string {
 }
 
 /* MISUSE means that the program's own policy function has returned no valid policy. */
-function reloadFailure(error: unknown): LogRecord {
+function sayFailure(log: Log, error: unknown): void {
   const event = error instanceof ServeError && error.code !== "MISUSE" ? "audit" : "policy";
   const what = event === "audit" ? "the audit file" : "the policy";
-  return {
-    level: "error",
-    event,
-    message: `${what} stays as it was: ${sentence(error)}`,
-    fields: {},
-  };
+  say(log, "error", event, `${what} stays as it was: ${sentence(error)}`);
 }
 
 /* For a signal before a start that fails: the failure itself is thrown by untilSignal. */
@@ -62,10 +57,10 @@ export async function untilSignal(
   log?: Log,
 ): Promise<void> {
   const started = Promise.resolve(server);
-  const say = wantedOf({ log });
+  const wanted = wantedOf({ log });
   const failed = (error: unknown) => {
     const failures: unknown[] = error instanceof AggregateError ? error.errors : [error];
-    for (const failure of failures) say(reloadFailure(failure));
+    for (const failure of failures) sayFailure(wanted, failure);
   };
   const stop = () => void started.then((running) => running.stop(), noServer);
   const reload = together(() =>

@@ -5,7 +5,7 @@ import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { checkedOptions } from "../_options.ts";
 import { type Bounds, fitBounds } from "../bounds.ts";
 import { ServeError } from "../error.ts";
-import type { Log } from "../log.ts";
+import { type Log, say } from "../log.ts";
 import { DEFAULT_MODE, DEFAULT_THREADS, type ServeOptions } from "../options.ts";
 import { adoptListener } from "./adopt.ts";
 import { type Claim, claimAddress } from "./claim.ts";
@@ -35,7 +35,7 @@ export function ownUser(): User {
 /** Warns if others can replace a socket in this directory, for a server that runs as `user`. */
 export function warnOfStrangers(log: Log | undefined, directory: string, user = ownUser()): void {
   const message = strangersWarning(directory, user);
-  if (message !== undefined) log?.({ level: "warning", event: "directory", message, fields: {} });
+  if (message !== undefined) say(log, "warning", "directory", message);
 }
 
 /**

@@ -15,7 +15,7 @@ import { expectDirectory, underLock } from "../control/directory.ts";
 import { readAddress, warnOfStrangers } from "../control/listen.ts";
 import { removeOwn, type SocketFile } from "../control/socket-file.ts";
 import { ServeError } from "../error.ts";
-import type { Log } from "../log.ts";
+import { type Log, say } from "../log.ts";
 import type { Server } from "../server.ts";
 import { type Page, pageHandlers } from "./http.ts";
 import { metricsText } from "./metrics-text.ts";
@@ -133,7 +133,7 @@ function remove(file: SocketFile, log: Log | undefined): void {
     removeOwn(file);
   } catch (error) {
     const message = `the socket file of the metrics could not be removed: ${reasonOf(error)}`;
-    log?.({ level: "warning", event: "release", message, fields: {} });
+    say(log, "warning", "release", message);
   }
 }
 

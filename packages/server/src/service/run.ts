@@ -3,7 +3,7 @@ import { counted } from "../_counted.ts";
 import { systemError } from "../_failure.ts";
 import { bindControl } from "../control/listen.ts";
 import { ServeError } from "../error.ts";
-import { type Log, wantedOf } from "../log.ts";
+import { type Log, say, wantedOf } from "../log.ts";
 import type { ServeOptions } from "../options.ts";
 import { serve, type Server } from "../server.ts";
 import { type Signalled, untilSignal } from "../signals.ts";
@@ -86,14 +86,14 @@ function describe(server: Server): string {
  */
 function lookout(server: Server, log: Log): () => void {
   const was = { address: false, namespace: false };
-  const say = (event: keyof typeof was, message: string | undefined) => {
-    if (message !== undefined && !was[event]) log({ level: "error", event, message, fields: {} });
+  const tell = (event: keyof typeof was, message: string | undefined) => {
+    if (message !== undefined && !was[event]) say(log, "error", event, message);
     was[event] = message !== undefined;
   };
   return () => {
     const { formerNamespace: name } = server.status();
-    say("address", server.isReachable() ? undefined : outOfReach(server.address));
-    say("namespace", name === undefined ? undefined : inFormerNamespace(name));
+    tell("address", server.isReachable() ? undefined : outOfReach(server.address));
+    tell("namespace", name === undefined ? undefined : inFormerNamespace(name));
   };
 }
 
@@ -130,12 +130,7 @@ function announced(server: Server, notifier: Notifier, look: () => void, log: Lo
       try {
         await server.reload();
         const { source, rules } = server.status().policy;
-        log({
-          level: "info",
-          event: "reload",
-          message: `reloaded: ${counted(rules, "rule")} of ${source}`,
-          fields: {},
-        });
+        say(log, "info", "reload", `reloaded: ${counted(rules, "rule")} of ${source}`);
       } finally {
         look();
         notifier.ready(describe(server));
@@ -150,18 +145,14 @@ function warnOfFitting(options: Said, { bounds }: Server): void {
     const wanted = options[name] ?? 0;
     if (wanted <= bounds[name]) continue;
     const option = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    options.log({
-      level: "warning",
-      event: "bound",
-      message: `${option} is ${bounds[name]} instead of ${wanted}: raise the limit of open files for more (ulimit -n, LimitNOFILE=)`,
-      fields: {},
-    });
+    const message = `${option} is ${bounds[name]} instead of ${wanted}: raise the limit of open files for more (ulimit -n, LimitNOFILE=)`;
+    say(options.log, "warning", "bound", message);
   }
 }
 
 function warnOfOverridden(options: Said, { address }: Server): void {
   for (const message of overridden(options, address))
-    options.log({ level: "warning", event: "activation", message, fields: {} });
+    say(options.log, "warning", "activation", message);
 }
 
 /* Starts the server and what runs beside it; `owned` ends all of it. */
@@ -179,12 +170,7 @@ async function start(
   if (metrics) owned.use(await serveMetrics(server, metrics, options.log));
   const look = lookout(server, options.log);
   if (interval !== undefined) owned.use(startWatchdog(server, notifier, look, interval));
-  options.log({
-    level: "info",
-    event: "serving",
-    message: `serving at ${server.address}`,
-    fields: {},
-  });
+  say(options.log, "info", "serving", `serving at ${server.address}`);
   warnOfFitting(options, server);
   if (activation?.own === false) warnOfOverridden(given, server);
   notifier.ready(describe(server));
