@@ -117,15 +117,6 @@ test("does not guess what is started if words of env, nsenter or timeout are not
   }
 });
 
-test("refuses systemctl, which has a service started", async () => {
-  using dir = tempDir();
-  await buildProgram(dir.path, "gcc && mv program systemctl");
-  const argv = [...RUN, "--", "./systemctl", "start", "web"];
-  const { code, stderr } = await here.run(argv, { cwd: dir.path });
-  expect(stderr).toMatch(/would open no port there, since it has a service started.*Environment=/);
-  expect(code).toBe(1);
-});
-
 test("refuses tmux within a session, where the tmux server starts the program", async () => {
   using dir = tempDir();
   await buildProgram(dir.path, "gcc && mv program tmux");
