@@ -29,65 +29,6 @@ static bool same_name(const char *a, const char *b)
 	return length == name_length(b) && memcmp(a, b, length) == 0;
 }
 
-/* A block of NUL-ended strings, as the kernel lays an environment out. */
-struct block {
-	char *bytes;
-	size_t length;
-};
-
-#define BLOCK_STEP 65536 /* bytes */
-
-static int block_read(FILE *file, struct block *ret)
-{
-	struct block block = {0};
-
-	for (;;) {
-		char *grown = realloc(block.bytes, block.length + BLOCK_STEP + 1);
-		if (!grown) {
-			free(block.bytes);
-			return -ENOMEM;
-		}
-		block.bytes = grown;
-
-		size_t got = fread(block.bytes + block.length, 1, BLOCK_STEP, file);
-		block.length += got;
-		if (got < BLOCK_STEP)
-			break;
-	}
-	if (ferror(file)) {
-		free(block.bytes);
-		return -EIO;
-	}
-	block.bytes[block.length] = '\0';
-	*ret = block;
-	return 0;
-}
-
-static const char *block_next(const struct block *block, const char *entry)
-{
-	const char *next = entry ? entry + strlen(entry) + 1 : block->bytes;
-
-	return next < block->bytes + block->length ? next : NULL;
-}
-
-static bool block_names(const struct block *block, const char *name)
-{
-	for (const char *entry = block_next(block, NULL); entry; entry = block_next(block, entry)) {
-		if (same_name(entry, name))
-			return true;
-	}
-	return false;
-}
-
-static bool ours_has(const char *wanted)
-{
-	for (char **entry = environ; *entry; entry++) {
-		if (strcmp(*entry, wanted) == 0)
-			return true;
-	}
-	return false;
-}
-
 static void print_word(char sign, const char *text, size_t length)
 {
 	printf("%c", sign);
@@ -100,65 +41,63 @@ static void print_word(char sign, const char *text, size_t length)
 	putchar(' ');
 }
 
-static void print_difference(const struct block *wanted)
+/* parent: NUL-ended strings, as the kernel lays an environment out. There may be none: the shell
+ * may have been started without any environment. */
+static void print_difference(FILE *parent)
 {
-	for (char **entry = environ; *entry; entry++) {
-		if (!block_names(wanted, *entry))
-			print_word('-', *entry, name_length(*entry));
-	}
-	for (const char *entry = block_next(wanted, NULL); entry;
-	     entry = block_next(wanted, entry)) {
-		if (!ours_has(entry))
+	size_t count = 0, room = 0;
+	char *entry = NULL;
+
+	while (environ[count])
+		count++;
+	bool *named = calloc(count + 1, sizeof(*named)); /* ours that the parent has, too */
+	while (named && getdelim(&entry, &room, '\0', parent) > 0) {
+		bool is_ours = false;
+
+		for (size_t i = 0; i < count; i++) {
+			named[i] = named[i] || same_name(environ[i], entry);
+			is_ours = is_ours || strcmp(environ[i], entry) == 0;
+		}
+		if (!is_ours)
 			print_word('+', entry, strlen(entry));
 	}
+	/* Unless all was read, nobody knows what else the parent has. */
+	for (size_t i = 0; feof(parent) && i < count; i++) {
+		if (!named[i])
+			print_word('-', environ[i], name_length(environ[i]));
+	}
+	free(entry);
+	free(named);
 }
 
-/* Our parent, by its process id in /proc: a sandbox may have mounted the /proc of another PID
- * namespace, where the id that getppid(2) gives is another process. */
-static int parent_path(char ret[static PATH_BYTES])
+/* That of our parent, by its process id in /proc: a sandbox may have mounted the /proc of another
+ * PID namespace, where the id that getppid(2) gives is another process. NULL when it cannot be
+ * read. */
+static FILE *parent_environment(void)
 {
-	char line[LINE_BYTES];
-	int rc = -ESRCH;
-	FILE *file = fopen("/proc/self/status", "re");
+	char line[LINE_BYTES], path[PATH_BYTES] = "";
+	FILE *status = fopen("/proc/self/status", "re");
 
-	if (!file)
-		return -errno;
-	while (rc < 0 && fgets(line, sizeof(line), file)) {
+	if (!status)
+		return NULL;
+	while (fgets(line, sizeof(line), status)) {
 		if (strncmp(line, PARENT, strlen(PARENT)) != 0)
 			continue;
 		line[strcspn(line, "\n")] = '\0';
-		snprintf(ret, PATH_BYTES, "/proc/%s/environ", line + strlen(PARENT));
-		rc = 0;
+		snprintf(path, sizeof(path), "/proc/%s/environ", line + strlen(PARENT));
 	}
-	fclose(file);
-	return rc;
-}
-
-/* Return: 0, -errno. */
-static int parent_environment(struct block *ret)
-{
-	char path[PATH_BYTES];
-	int rc = parent_path(path);
-
-	if (rc < 0)
-		return rc;
-	FILE *file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	rc = block_read(file, ret);
-	fclose(file);
-	return rc;
+	fclose(status);
+	return fopen(path, "re");
 }
 
 void environment_print_difference(void)
 {
-	struct block wanted = {0};
+	FILE *parent = parent_environment();
 
-	if (parent_environment(&wanted) < 0)
+	if (!parent)
 		return;
-	/* An empty block is no error: the shell may have been started without any environment. */
-	print_difference(&wanted);
-	free(wanted.bytes);
+	print_difference(parent);
+	fclose(parent);
 }
 
 static int digit(char c)
