@@ -25,27 +25,6 @@ static const char *const FOREIGN[] = {"BUN_OPTIONS",         "BUN_INSPECT",
 /* Those of its JavaScript engine, one for each option, such as the JIT, which bun:ffi needs. */
 static const char ENGINE_PREFIX[] = "BUN_JSC_";
 
-struct variable {
-	const char *name;
-	const char *value;
-};
-
-/*
- * What lets an idle server sleep: the timers of Bun's collector and of its allocator would wake it
- * several times a second. Garbage is collected all the same when there is some, and the allocator
- * gives memory back at once instead of a little later.
- */
-static const struct variable NO_WAKE_UPS[] = {{"BUN_GC_TIMER_DISABLE", "1"},
-                                              {"MIMALLOC_PURGE_DELAY", "0"}};
-
-/*
- * What lets a server live at a limit of threads: the engine compiles and collects garbage in
- * threads that end when they are idle, and it aborts the process if it cannot start one again.
- */
-static const struct variable NO_THREADS[] = {{"BUN_JSC_useConcurrentJIT", "0"},
-                                             {"BUN_JSC_useConcurrentGC", "0"},
-                                             {"BUN_JSC_numberOfGCMarkers", "1"}};
-
 static bool runnable(const char *path)
 {
 	struct stat status;
@@ -147,10 +126,17 @@ static void block_signals(void)
 static void be_a_server(void)
 {
 	block_signals();
-	for (size_t i = 0; i < COUNT(NO_WAKE_UPS); i++)
-		setenv(NO_WAKE_UPS[i].name, NO_WAKE_UPS[i].value, 0);
-	for (size_t i = 0; i < COUNT(NO_THREADS); i++)
-		setenv(NO_THREADS[i].name, NO_THREADS[i].value, 1);
+	/* What lets an idle server sleep: the timers of Bun's collector and of its allocator would
+	 * wake it several times a second. Garbage is collected all the same when there is some, and
+	 * the allocator gives memory back at once instead of a little later. */
+	setenv("BUN_GC_TIMER_DISABLE", "1", 0);
+	setenv("MIMALLOC_PURGE_DELAY", "0", 0);
+	/* What lets a server live at a limit of threads: the engine compiles and collects garbage
+	 * in threads that end when they are idle, and it aborts the process if it cannot start one
+	 * again. */
+	setenv("BUN_JSC_useConcurrentJIT", "0", 1);
+	setenv("BUN_JSC_useConcurrentGC", "0", 1);
+	setenv("BUN_JSC_numberOfGCMarkers", "1", 1);
 }
 
 /* Memory limits that are meant for the program would end Bun, which reserves much address space.

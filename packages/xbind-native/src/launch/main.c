@@ -30,7 +30,6 @@
 #define SERVER_NAME "xsocket-server"
 
 static char SERVER_COMMAND[] = "serve";
-static const char *const PLANNED[] = {"run", "open"};
 
 /* The last part of a path. */
 static const char *base_name(const char *path)
@@ -53,13 +52,9 @@ static int script_installed(char *ret)
 	return written < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-static bool is_planned(int argc, char **argv)
+static bool is_command(char **argv, const char *name)
 {
-	for (size_t i = 0; argc > 0 && i < sizeof(PLANNED) / sizeof(PLANNED[0]); i++) {
-		if (strcmp(argv[0], PLANNED[i]) == 0)
-			return true;
-	}
-	return false;
+	return argv[0] && strcmp(argv[0], name) == 0;
 }
 
 /*
@@ -101,8 +96,10 @@ static int launch(struct bun *bun, int argc, char **argv)
 	if (rc < 0)
 		return words_fail("Bun " XSOCKET_BUN_VERSION " was not found: put it into PATH, or "
 		                  "give its absolute path in XSOCKET_BUN");
-	bun->serves = argc > 0 && strcmp(argv[0], SERVER_COMMAND) == 0;
-	return is_planned(argc, argv) ? plan_follow(bun, argc, argv) : become_bun(bun, argc, argv);
+	if (is_command(argv, "run") || is_command(argv, "open"))
+		return plan_follow(bun, argc, argv);
+	bun->serves = is_command(argv, SERVER_COMMAND);
+	return become_bun(bun, argc, argv);
 }
 
 /* `xsocket-server` is `xsocket serve`: argv[0], no longer needed, becomes "serve". */
