@@ -73,7 +73,7 @@ void line_error(struct line *line, int error)
 {
 	const int number = -error;
 
-	put(line, ' ');
+	line_text(line, ": ");
 	for (size_t i = 0; i < sizeof(error_names) / sizeof(error_names[0]); i++) {
 		if (error_names[i].number != number)
 			continue;

@@ -21,7 +21,7 @@ void line_number(struct line *line, long number);
 /* Text from outside: control characters, which could steer a terminal, become '?'. */
 void line_word(struct line *line, const char *word, size_t len);
 
-/* " ENOENT (error 2)" for -2; a number that is not in the table stands alone. */
+/* ": ENOENT (error 2)" for -2; a number that is not in the table stands alone. */
 void line_error(struct line *line, int error);
 
 /**

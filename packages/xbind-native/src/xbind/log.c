@@ -104,7 +104,6 @@ void log_failed(int fd, enum config_proto proto, uint16_t port, uint16_t publish
 	}
 	line_text(&line, "failed: ");
 	line_text(&line, what);
-	line_text(&line, ":");
 	line_error(&line, error);
 	line_text(&line, "; control socket ");
 	put_socket(&line);
@@ -119,7 +118,6 @@ void log_lost(int fd, const char *what, int error)
 		return;
 	line_text(&line, "not carried over: ");
 	line_text(&line, what);
-	line_text(&line, ":");
 	line_error(&line, error);
 	finish(&line);
 }
@@ -134,7 +132,6 @@ void log_option_lost(int fd, int level, int name, int error)
 	line_number(&line, name);
 	line_text(&line, " of level ");
 	line_number(&line, level);
-	line_text(&line, ":");
 	line_error(&line, error);
 	finish(&line);
 }
@@ -148,7 +145,6 @@ void log_kept(int error)
 	line_start(&line);
 	line_text(&line, "chroot: cannot keep a connection to ");
 	put_socket(&line);
-	line_text(&line, ":");
 	line_error(&line, error);
 	finish(&line);
 }
