@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <linux/filter.h>
-#include <netinet/in.h>
 #include <string.h>
 
 #define OPTLOG_E_END 1 /* nothing more was recorded */
@@ -48,17 +47,14 @@ static void add_fd(int fd, socket_key key, int row, const void *value)
 
 static bool is_filter(const struct optrecord *record)
 {
-	return options[record->row].level == SOL_SOCKET &&
-	       options[record->row].name == SO_ATTACH_BPF;
+	return record->row == option_find(SOL_SOCKET, SO_ATTACH_BPF);
 }
 
 /* A socket has at most one program that spreads connections, classic or extended. */
 static bool spreads_connections(const struct optrecord *record)
 {
-	const int name = options[record->row].name;
-
-	return options[record->row].level == SOL_SOCKET &&
-	       (name == SO_ATTACH_REUSEPORT_CBPF || name == SO_ATTACH_REUSEPORT_EBPF);
+	return record->row == option_find(SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF) ||
+	       record->row == option_find(SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF);
 }
 
 /*
