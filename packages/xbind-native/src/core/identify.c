@@ -48,10 +48,8 @@ int sys_identify(int fd, struct sys_identity *ret)
 	struct statx status;
 	int rc = (int)SYS_CALL(SYS_statx, fd, (long)"", AT_EMPTY_PATH, STATX_INO, (long)&status);
 
-	if (rc < 0 && rc != -EBADF)
-		return identify_by_fstat(fd, ret);
 	if (rc < 0)
-		return rc;
+		return rc == -EBADF ? rc : identify_by_fstat(fd, ret);
 	*ret = (struct sys_identity){
 	    .device = (uint64_t)status.stx_dev_major << 32 | status.stx_dev_minor,
 	    .inode = status.stx_ino,
