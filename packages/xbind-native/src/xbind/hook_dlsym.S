@@ -16,19 +16,15 @@
 \name:
 	.cfi_startproc
 	endbr64
-	pushq	%rdi
+	.irp register, rdi, rsi, rdx
+	pushq	%\register
 	.cfi_adjust_cfa_offset 8
-	pushq	%rsi
-	.cfi_adjust_cfa_offset 8
-	pushq	%rdx
-	.cfi_adjust_cfa_offset 8
+	.endr
 	call	\find
-	popq	%rdx
+	.irp register, rdx, rsi, rdi
+	popq	%\register
 	.cfi_adjust_cfa_offset -8
-	popq	%rsi
-	.cfi_adjust_cfa_offset -8
-	popq	%rdi
-	.cfi_adjust_cfa_offset -8
+	.endr
 	testq	%rax, %rax
 	jne	1f
 	jmp	*\next(%rip)

@@ -19,35 +19,19 @@
 \name:
 	.cfi_startproc
 	endbr64
-	pushq	%rdi
+	.irp register, rdi, rsi, rdx, rcx, r8, r9
+	pushq	%\register
 	.cfi_adjust_cfa_offset 8
-	pushq	%rsi
-	.cfi_adjust_cfa_offset 8
-	pushq	%rdx
-	.cfi_adjust_cfa_offset 8
-	pushq	%rcx
-	.cfi_adjust_cfa_offset 8
-	pushq	%r8
-	.cfi_adjust_cfa_offset 8
-	pushq	%r9
-	.cfi_adjust_cfa_offset 8
+	.endr
 	subq	$8, %rsp
 	.cfi_adjust_cfa_offset 8
 	call	\find
 	addq	$8, %rsp
 	.cfi_adjust_cfa_offset -8
-	popq	%r9
+	.irp register, r9, r8, rcx, rdx, rsi, rdi
+	popq	%\register
 	.cfi_adjust_cfa_offset -8
-	popq	%r8
-	.cfi_adjust_cfa_offset -8
-	popq	%rcx
-	.cfi_adjust_cfa_offset -8
-	popq	%rdx
-	.cfi_adjust_cfa_offset -8
-	popq	%rsi
-	.cfi_adjust_cfa_offset -8
-	popq	%rdi
-	.cfi_adjust_cfa_offset -8
+	.endr
 	jmp	*%rax
 	.cfi_endproc
 	.size	\name, . - \name
