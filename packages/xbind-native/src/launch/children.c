@@ -17,7 +17,7 @@ void children_expect(struct children *ret)
 		sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
 }
 
-int children_reap(const struct children *children, pid_t pid, int *ret_status)
+int children_reap(const struct children *children, pid_t pid)
 {
 	int status = 0;
 
@@ -29,8 +29,7 @@ int children_reap(const struct children *children, pid_t pid, int *ret_status)
 		children_forget();
 	if (children->action.sa_handler == SIG_IGN)
 		sigaction(SIGCHLD, &children->action, NULL);
-	*ret_status = status;
-	return 0;
+	return status;
 }
 
 void children_forget(void)

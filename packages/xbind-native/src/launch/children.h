@@ -21,13 +21,12 @@ void children_expect(struct children *ret);
 
 /**
  * children_reap() - wait for a child, then put SIGCHLD back as it was
- * @children:   what children_expect() has stored
- * @pid:        the child
- * @ret_status: its wait status
+ * @children: what children_expect() has stored
+ * @pid:      the child
  *
- * Return: 0, -errno.
+ * Return: its wait status, -errno.
  */
-int children_reap(const struct children *children, pid_t pid, int *ret_status);
+int children_reap(const struct children *children, pid_t pid);
 
 /* Discards a pending SIGCHLD, which the program would get where it is blocked. */
 void children_forget(void);

@@ -337,7 +337,6 @@ int plan_follow(const struct bun *bun, int argc, char **argv)
 	struct streams streams;
 	struct children children;
 	struct sigpipe sigpipe;
-	int status = 0;
 	int rc = streams_open(&streams);
 
 	plan.socket = -1;
@@ -354,8 +353,8 @@ int plan_follow(const struct bun *bun, int argc, char **argv)
 	sigpipe_restore(&sigpipe);
 	if (rc < 0)
 		kill(pid, SIGKILL);
-	int reaped = children_reap(&children, pid, &status);
-	rc = rc < 0 ? rc : reaped;
+	int status = children_reap(&children, pid);
+	rc = rc < 0 ? rc : status;
 	if (rc < 0)
 		return words_fail("cannot wait for Bun: %s", strerror(-rc));
 	rc = child_exit_code(status);
