@@ -24,9 +24,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#define LISTEN_FD    3 /* where sd_listen_fds(3) looks for the first descriptor */
-#define CWD_FD       4 /* where the command looks for the directory it was started in */
-#define CAP_BIT(cap) (1U << (cap))
+#define LISTEN_FD 3 /* where sd_listen_fds(3) looks for the first descriptor */
+#define CWD_FD    4 /* where the command looks for the directory it was started in */
 
 /* On i386 the calls of these plain names take 16-bit ids. */
 #ifdef SYS_setgroups32
@@ -67,17 +66,15 @@ static long set_process(int option, long arg2, long arg3)
 	return SYS_CALL(SYS_prctl, option, arg2, arg3);
 }
 
-/* The one capability to keep, if the caller has it: CAP_CHOWN, by which a server stamps sockets. */
-static int capability_kept(unsigned *ret_bits)
+/* The one capability to keep is CAP_CHOWN, by which a server stamps sockets. Return: its bit, 0 if
+ * the caller does not have it, -errno. */
+static long capability_kept(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
 	long rc = SYS_CALL(SYS_capget, (long)&header, (long)data);
 
-	if (rc < 0)
-		return (int)rc;
-	*ret_bits = data[0].permitted & CAP_BIT(CAP_CHOWN);
-	return 0;
+	return rc < 0 ? rc : (long)(data[0].permitted & 1U << CAP_CHOWN);
 }
 
 /* Drops every capability but CAP_CHOWN from the bounding set. */
@@ -112,11 +109,9 @@ static int keep_capability(unsigned bits)
 
 static int shed_privileges(unsigned uid, unsigned gid, const unsigned *groups, unsigned count)
 {
-	unsigned bits = 0;
-	long rc = capability_kept(&bits);
+	const long bits = capability_kept();
+	long rc = bits < 0 ? bits : set_process(PR_SET_KEEPCAPS, 1, 0);
 
-	if (rc == 0)
-		rc = set_process(PR_SET_KEEPCAPS, 1, 0);
 	if (rc == 0)
 		rc = bound_capabilities();
 	if (rc == 0)
@@ -126,7 +121,7 @@ static int shed_privileges(unsigned uid, unsigned gid, const unsigned *groups, u
 	if (rc == 0)
 		rc = SYS_CALL(SET_UIDS, (long)uid, (long)uid, (long)uid);
 	if (rc == 0)
-		rc = keep_capability(bits);
+		rc = keep_capability((unsigned)bits);
 	if (rc == 0)
 		rc = set_process(PR_SET_NO_NEW_PRIVS, 1, 0);
 	return (int)rc;
