@@ -219,13 +219,6 @@ static int carry_filter(const struct carry *carry)
 static int carry_one(const struct carry *carry, const struct option *option)
 {
 	switch ((enum option_how)option->how) {
-	case OPTION_PLAIN:
-	case OPTION_NAME:
-	case OPTION_INDEX:
-	case OPTION_SEGMENT:
-	case OPTION_REPAIR:
-	case OPTION_MULTICAST_IF:
-		return carry_plain(carry, option);
 	case OPTION_TIME:
 		return carry_time(carry, option);
 	case OPTION_LINGER:
@@ -243,8 +236,8 @@ static int carry_one(const struct carry *carry, const struct option *option)
 		return optlog_replay(carry->key, carry->old, carry->to);
 	case OPTION_FILTER:
 		return carry_filter(carry);
-	default:
-		return 0;
+	default: /* survey.c lets no option through that cannot be read */
+		return carry_plain(carry, option);
 	}
 }
 
