@@ -129,11 +129,6 @@ static int verify_inet(int fd, const struct wire_request *request)
 	return inet_name_is_fresh(&name, request) ? 0 : -EBADMSG;
 }
 
-static bool netlink_is_empty(const union name *name)
-{
-	return name->netlink.nl_pid == 0 && name->netlink.nl_groups == 0;
-}
-
 /* socket(2) binds it to the protocol, bind(2) to a device. SOCK_PACKET shows the device's name
  * only. */
 static bool packet_is_unbound(const union name *name, const struct wire_request *request)
@@ -155,7 +150,7 @@ static bool other_is_unbound(int fd, const struct wire_request *request)
 	case AF_UNIX:
 		return rc == 0 && len <= sizeof(name.any.sa_family);
 	case AF_NETLINK:
-		return rc == 0 && netlink_is_empty(&name);
+		return rc == 0 && name.netlink.nl_pid == 0 && name.netlink.nl_groups == 0;
 	case AF_PACKET:
 		return rc == 0 && packet_is_unbound(&name, request);
 	case AF_VSOCK:

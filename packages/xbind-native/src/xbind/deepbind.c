@@ -131,12 +131,6 @@ static void write_slot(const struct dl_phdr_info *info, void **slot, void *value
 		SYS_CALL(SYS_mprotect, (long)page, (long)page_bytes, PROT_READ);
 }
 
-static bool is_unbound(const struct dl_phdr_info *info, const Elf64_Rela *relocation,
-                       const void *value)
-{
-	return ELF64_R_TYPE(relocation->r_info) == AT_CALL && segment_at(info, value);
-}
-
 static void point(const struct object *object, const struct found *found,
                   const Elf64_Rela *relocation)
 {
@@ -148,7 +142,7 @@ static void point(const struct object *object, const struct found *found,
 
 	if (symbol->st_shndx != SHN_UNDEF || !segment || !(segment->p_flags & PF_W) || !*slot)
 		return;
-	unbound = is_unbound(object->info, relocation, *slot);
+	unbound = ELF64_R_TYPE(relocation->r_info) == AT_CALL && segment_at(object->info, *slot);
 	for (size_t i = 0; i < HOOKS_COUNT; i++) {
 		if ((unbound ? found->is_ours[i] : *slot == found->in_libc[i]) &&
 		    strcmp(name, hooks[i].name) == 0) {

@@ -76,20 +76,15 @@ static int control(int set, int operation, int fd, struct epoll_event *event)
 	                                                 : rc;
 }
 
-static void note(int rc, int set, int operation, int fd, const struct epoll_event *event)
-{
-	if (rc < 0 || !config_any())
-		return;
-	epollset_know(set);
-	epollrecord_note(set, operation, fd, event);
-}
-
 static int control_and_note(int set, int operation, int fd, struct epoll_event *event)
 {
 	int rc = control(set, operation, fd, event);
 
 	/* Before looking for swaps: one that begins later must find the note. */
-	note(rc, set, operation, fd, event);
+	if (rc >= 0 && config_any()) {
+		epollset_know(set);
+		epollrecord_note(set, operation, fd, event);
+	}
 	return rc;
 }
 

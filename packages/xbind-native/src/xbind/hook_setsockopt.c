@@ -24,12 +24,6 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Once a device is given by its name, it no longer counts as given by its index. */
-static void note_device(int fd)
-{
-	explicit_note(key_of(fd), option_find(SOL_SOCKET, SO_BINDTOIFINDEX), false);
-}
-
 /* Under its second name the option takes a time of two longs. */
 static int64_t seconds_of(const void *value, bool in_longs)
 {
@@ -131,8 +125,9 @@ static void follow(int fd, int level, int name, const void *value, socklen_t len
 		note_time(fd, row, seconds_of(value, name != options[row].name));
 	else if (options[row].flags & OPTION_EXPLICIT)
 		note_explicit(fd, row, value, len);
+	/* Once a device is given by its name, it no longer counts as given by its index. */
 	if (level == SOL_SOCKET && name == SO_BINDTODEVICE)
-		note_device(fd);
+		explicit_note(key_of(fd), option_find(SOL_SOCKET, SO_BINDTOIFINDEX), false);
 }
 
 typedef int set_function(int fd, int level, int name, const void *value, socklen_t len);

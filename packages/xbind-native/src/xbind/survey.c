@@ -144,12 +144,6 @@ static bool is_set(struct look *look, int row)
 	}
 }
 
-/* An old kernel or qemu-user may not tell; then it is looked at by name. */
-static bool has_device(int fd)
-{
-	return sys_getsockopt_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX) != 0;
-}
-
 /* From <linux/mptcp.h>, which not every system has. */
 #define SOL_MPTCP_     284
 #define MPTCP_TCPINFO_ 2
@@ -178,7 +172,8 @@ int survey_take(int old, const struct kind *kind, socket_key key, struct survey 
 		return rc;
 	/* Before any option is read, since reading some creates a subflow. */
 	look.found.has_subflow = kind->protocol == IPPROTO_MPTCP_ && has_subflow(old);
-	look.has_device = has_device(old);
+	/* An old kernel or qemu-user may not tell; then it is looked at by name. */
+	look.has_device = sys_getsockopt_int(old, SOL_SOCKET, SO_BINDTOIFINDEX) != 0;
 	look.buf_lock = option_number(old, SOL_SOCKET, SO_BUF_LOCK_);
 	for (int row = 0; row < OPTIONS_COUNT; row++)
 		look.found.is_set[row] = option_applies(&options[row], kind) && is_set(&look, row);

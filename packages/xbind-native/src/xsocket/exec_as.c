@@ -152,12 +152,6 @@ static long close_from(unsigned first, unsigned flags)
 	return SYS_CALL(SYS_close_range, (long)first, (long)~0U, (long)flags);
 }
 
-/* Gives this thread a descriptor table of its own, which other threads no longer change. */
-static long part_from_others(void)
-{
-	return close_from(~0U, CLOSE_RANGE_UNSHARE);
-}
-
 /* Keeps all other descriptors from the new program. Linux 5.9 and 5.10 can only close them at once,
  * so this is the last step before execve(2). */
 static long hold_back_others(void)
@@ -179,7 +173,8 @@ struct successor {
 static void *become(void *successor)
 {
 	struct successor *next = successor;
-	long rc = part_from_others();
+	/* A descriptor table of its own, which other threads no longer change. */
+	long rc = close_from(~0U, CLOSE_RANGE_UNSHARE);
 
 	if (rc == 0)
 		rc = place_descriptors(next->listen_fd, next->cwd_fd);
