@@ -14,10 +14,7 @@
 
 #if defined(__x86_64__)
 
-.macro hook name find
-	.type	\name, %function
-\name:
-	.cfi_startproc
+.macro jump_to_found find
 	endbr64
 	.irp register, rdi, rsi, rdx, rcx, r8, r9
 	pushq	%\register
@@ -33,16 +30,11 @@
 	.cfi_adjust_cfa_offset -8
 	.endr
 	jmp	*%rax
-	.cfi_endproc
-	.size	\name, . - \name
 .endm
 
 #elif defined(__i386__)
 
-.macro hook name find
-	.type	\name, %function
-\name:
-	.cfi_startproc
+.macro jump_to_found find
 	endbr32
 	subl	$8, %esp
 	.cfi_adjust_cfa_offset 8
@@ -52,16 +44,11 @@
 	addl	$12, %esp
 	.cfi_adjust_cfa_offset -12
 	jmp	*%eax
-	.cfi_endproc
-	.size	\name, . - \name
 .endm
 
 #elif defined(__aarch64__)
 
-.macro hook name find
-	.type	\name, %function
-\name:
-	.cfi_startproc
+.macro jump_to_found find
 	hint	#34 /* bti c */
 	stp	x29, x30, [sp, #-80]!
 	.cfi_def_cfa_offset 80
@@ -83,11 +70,18 @@
 	.cfi_restore 29
 	.cfi_restore 30
 	br	x16
-	.cfi_endproc
-	.size	\name, . - \name
 .endm
 
 #endif
+
+.macro hook name find
+	.type	\name, %function
+\name:
+	.cfi_startproc
+	jump_to_found \find
+	.cfi_endproc
+	.size	\name, . - \name
+.endm
 
 	.globl	syscall
 hook syscall syscall_find
