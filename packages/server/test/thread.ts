@@ -23,6 +23,7 @@ export function threadOptions(
     memory,
     bounds,
     policy: { policy, quotas: createQuotaMemory(descriptors) },
+    orders: -Infinity, // each is taken at once
     logLevel: "error",
     about: { address: "@test", file: undefined, namespace: undefined, startedAt: 0 },
     auditFd: -1,

@@ -113,6 +113,8 @@ export const TOTAL = {
   auditMended: 4,
   /** 1 while an earlier policy stays in force, since a reload could not read the new one. */
   policyOutdated: 5,
+  /** Orders of the main thread that every thread has been sent. */
+  orders: 6,
 } as const;
 const TOTALS = Object.keys(TOTAL).length;
 

@@ -145,6 +145,15 @@ export class Shared {
     Atomics.store(this.#totals, TOTAL.policyOutdated, Number(is));
   }
 
+  /** Orders of the main thread that every thread has been sent. */
+  orders(): number {
+    return Atomics.load(this.#totals, TOTAL.orders);
+  }
+
+  countOrder(): void {
+    Atomics.add(this.#totals, TOTAL.orders, 1);
+  }
+
   connections(): number {
     return Atomics.load(this.#totals, TOTAL.connections);
   }

@@ -149,6 +149,38 @@ test("sends new rules to all threads before waking any", async () => {
   expect(seen).toEqual(["told", "told", "woken", "woken"]);
 });
 
+/* The copy for the second thread takes so long that the first is woken, as by a connection that is handed to it. */
+test("no thread follows new rules before they were sent to all", async () => {
+  await using pool = await failingPool(2, { connections: 1 });
+  await crowdUntil(pool.path, () => pool.shared.serving() === 2);
+  while (pool.shared.connections() > 0) await Bun.sleep(1);
+  using kept = new RawClient(pool.path);
+  using others = rawClients(pool.path, 3); // so that the second thread has less to do
+  const first = [kept, ...others].map((client) => client.ask());
+  expect(first).toEqual([0, -errno.EPERM, -errno.EPERM, -errno.EPERM]);
+  const beats = pool.shared.thread(0, THREAD.beat);
+  const meanwhile = () => {
+    sys.eventfdAdd(pool.shared.thread(0, THREAD.wake));
+    while (pool.shared.thread(0, THREAD.beat) === beats) Bun.sleepSync(1);
+    expect(kept.ask()).toBe(0);
+    while (pool.shared.thread(1, THREAD.load) === 0) Bun.sleepSync(1);
+    kept.close();
+    while (pool.shared.connections() > 3) Bun.sleepSync(1);
+  };
+  let copies = 0;
+  pool.follow({
+    rules: pool.policy.rules,
+    get source() {
+      if (++copies === 2) meanwhile();
+      return "the test";
+    },
+  });
+  expect(copies).toBe(2);
+  using _ = rawClients(pool.path, 2); // one has the descriptor number of that connection
+  using next = new RawClient(pool.path);
+  expect(next.ask()).toBe(0);
+});
+
 test("does not start a third thread while the second is starting", async () => {
   using dir = tempDir();
   const { file, url } = programFile(dir.path);

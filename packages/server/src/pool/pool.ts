@@ -20,7 +20,7 @@ const RESTART_MAX_MS = 10_000; // the same where one after the other dies before
 const GROW_PAUSE_MS = 60_000; // after a thread could not be started: each try itself takes some threads for a moment
 
 /** What the threads of a server have in common. */
-export type Common = Omit<ThreadOptions, "index" | "policy">;
+export type Common = Omit<ThreadOptions, "index" | "policy" | "orders">;
 
 /** The serving threads: started, told things, replaced when they die, stopped. */
 export class Pool {
@@ -80,7 +80,8 @@ export class Pool {
 
   #startThread(index: number): Thread {
     prepareRow(this.#sys, this.#shared, index);
-    const options = { ...this.#common, index, policy: this.#policy };
+    const orders = this.#shared.orders();
+    const options = { ...this.#common, index, policy: this.#policy, orders };
     const thread = startWorker(this.#program.file, options, (report) => this.#take(report, index));
     this.#threads[index] = thread;
     return thread;
@@ -175,11 +176,15 @@ export class Pool {
   }
 
   /*
-   * Posts an order to all threads before it wakes any: a connection that counts by new rules must not move
+   * Posts an order to all threads before any may take it: a connection that counts by new rules must not move
    * to a thread that does not know them yet, and end there.
    */
   #tell(order: Order): void {
-    for (const { port } of this.#threads) port.postMessage(order);
+    try {
+      for (const { port } of this.#threads) port.postMessage(order);
+    } finally {
+      this.#shared.countOrder(); // else those that have it would stay one order behind
+    }
     this.#wakeAll();
   }
 

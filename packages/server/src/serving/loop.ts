@@ -62,6 +62,7 @@ export class Loop {
   readonly #look: Look;
   readonly #pairs = new Uint32Array(new ArrayBuffer(EVENTS * 8));
   #stopping = false;
+  #orders: number; // taken, or sent before its start
   #steps = 0; // since the last collection
 
   constructor(sys: Syscalls, options: ThreadOptions, channel: Channel) {
@@ -81,6 +82,7 @@ export class Loop {
     const peer = new Peer(sys, shared);
     this.#context = context;
     this.#channel = channel;
+    this.#orders = options.orders;
     this.#connections = new Connections(context);
     const turns = new Turns(
       context,
@@ -198,8 +200,17 @@ export class Loop {
     this.#context.sys.eventfdTake(this.#wakeFd);
     this.#context.shared.addThread(this.#context.options.index, THREAD.beat, 1);
     // first, since what comes in may count by new rules already
-    for (let order = this.#channel.take(); order; order = this.#channel.take()) this.#obey(order);
+    this.#takeOrders();
     this.#connections.takeInbox();
+  }
+
+  /* Leaves an order for later that other threads have not been sent yet. */
+  #takeOrders(): void {
+    for (; this.#orders < this.#context.shared.orders(); this.#orders++) {
+      const order = this.#channel.take();
+      if (!order) return;
+      this.#obey(order);
+    }
   }
 
   #obey(order: Order): void {

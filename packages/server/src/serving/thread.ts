@@ -16,6 +16,8 @@ export interface ThreadOptions {
   readonly memory: Memory;
   readonly bounds: Bounds;
   readonly policy: PolicyInForce;
+  /** How many orders were sent before it was started. */
+  readonly orders: number;
   readonly logLevel: LogLevel;
   readonly about: About;
   /** The descriptor of the audit file, -1 for none. */
