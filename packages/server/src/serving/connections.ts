@@ -188,12 +188,17 @@ export class Connections {
     return owner >= 0;
   }
 
-  /** Takes in what other threads have sent. */
-  takeInbox(): void {
+  /**
+   * Takes in what other threads have sent.
+   *
+   * @param takeOrders is called before each is looked at, since it may count by new rules
+   */
+  takeInbox(takeOrders = () => {}): void {
     const { shared, options } = this.#context;
     for (;;) {
       const fd = shared.takePosted(options.index);
       if (fd < 0) return;
+      takeOrders();
       if (shared.change(fd, STATE.evicted, STATE.busy)) {
         this.end(fd); // its number may be that of another connection on its way to us by now
         continue;

@@ -59,6 +59,43 @@ test("counts out an evicted connection by the new rules", () => {
   expect([...refusals, take(CONNECTION + 1)]).toEqual([undefined, "connections", undefined]);
 });
 
+test("learns the rules by which a connection counts before it serves it", () => {
+  const { memory, shared } = idleConnection(0);
+  const rule = plainRule("one", { connections: 1 });
+  const policy = {
+    policy: { source: "the test", rules: [rule] },
+    quotas: createQuotaMemory(DESCRIPTORS),
+  };
+  const counts = new Quotas(policy.quotas);
+  const take = (fd: number) => counts.take(rule, 0, 1, fd, 0);
+  const orders: Order[] = [];
+  const found: unknown[] = [];
+  using _ = spyOn(orders, "shift").mockImplementationOnce(() => {
+    // just after it has looked for orders, another thread follows new rules and hands a connection over
+    orders.push({ kind: "policy", policy });
+    found.push(take(CONNECTION), shared.move(CONNECTION, 1));
+    return undefined;
+  });
+  const waits = [[WAKE_DATA], [CONNECTION, WAKE_DATA]];
+  const kernel = {
+    epollWait(_epoll: number, pairs: Uint32Array) {
+      const ready = waits.shift();
+      if (!ready) orders.push({ kind: "stop" });
+      const events = (ready ?? [WAKE_DATA]).flatMap((data) => [EPOLLIN, data]);
+      pairs.set(events);
+      return events.length / 2;
+    },
+    receivePacket: () => 0, // its client is gone
+  };
+  threadOne(memory, orders, kernel).run();
+  expect([...found, shared.connections(), take(CONNECTION + 1)]).toEqual([
+    undefined,
+    true,
+    0,
+    undefined,
+  ]);
+});
+
 test("throws when epoll_wait fails other than by EINTR", () => {
   let waits = 0;
   const orders: Order[] = [];

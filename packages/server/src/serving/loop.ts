@@ -199,9 +199,8 @@ export class Loop {
   #wake(): void {
     this.#context.sys.eventfdTake(this.#wakeFd);
     this.#context.shared.addThread(this.#context.options.index, THREAD.beat, 1);
-    // first, since what comes in may count by new rules already
     this.#takeOrders();
-    this.#connections.takeInbox();
+    this.#connections.takeInbox(() => this.#takeOrders());
   }
 
   /* Leaves an order for later that other threads have not been sent yet. */
