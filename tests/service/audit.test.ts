@@ -164,11 +164,14 @@ test("logs which part of a reload failed", async () => {
   await server.says(/serving at/);
   rmSync(logs, { recursive: true });
   server.kill("SIGHUP");
-  await server.says(/error: the audit file stays as it was: cannot write the audit file .*/);
+  await server.says(
+    / reloaded: .*\n.*error: the audit file stays as it was: cannot write the audi.*/,
+  );
   expect(server.stderr).not.toContain("the policy stays");
   await Bun.write(policy, "wrong = 1\n");
   server.kill("SIGHUP");
   await server.says(/error: the policy stays as it was: .*"wrong" is unknown.*\n.*the audit file/);
+  expect(server.stderr.match(/ reloaded: /g)).toHaveLength(1);
 });
 
 test("refuses to start when the audit file cannot be written", async () => {

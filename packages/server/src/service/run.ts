@@ -117,6 +117,12 @@ function startWatchdog(
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
+function sayReloaded(server: Server, log: Log): void {
+  const { source, rules, outdated } = server.status().policy;
+  if (outdated) return; // untilSignal says so
+  say(log, "info", "reload", `reloaded: ${counted(rules, "rule")} of ${source}`);
+}
+
 /* The server for untilSignal(), with messages to the manager before and after each action. */
 function announced(server: Server, notifier: Notifier, look: () => void, log: Log): Signalled {
   return {
@@ -129,9 +135,8 @@ function announced(server: Server, notifier: Notifier, look: () => void, log: Lo
       notifier.reloading();
       try {
         await server.reload();
-        const { source, rules } = server.status().policy;
-        say(log, "info", "reload", `reloaded: ${counted(rules, "rule")} of ${source}`);
       } finally {
+        sayReloaded(server, log); // also when only the audit file could not be opened
         look();
         notifier.ready(describe(server));
       }
