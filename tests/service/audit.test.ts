@@ -154,6 +154,21 @@ test("a reload opens a rotated file again even if the policy is invalid", async 
   expect(lines(auditFile)).toHaveLength(2);
 });
 
+test("a reload opens a rotated file again while the policy is still being read", async () => {
+  using dir = tempDir();
+  const [path, auditFile] = [dir.join("control"), dir.join("audit")];
+  const reading = Promise.withResolvers<typeof POLICY>();
+  const policies = [POLICY];
+  const policy = () => policies.shift() ?? reading.promise;
+  await using server = await start({ auditFile, policy }, path);
+  renameSync(auditFile, `${auditFile}.1`);
+  const reload = server.reload();
+  expect(ask(path, "stream")).toBe("ok");
+  expect(lines(auditFile)).toHaveLength(1);
+  reading.resolve(POLICY);
+  await reload;
+});
+
 test("logs which part of a reload failed", async () => {
   using dir = tempDir();
   const [path, logs, policy] = [dir.join("control"), dir.join("logs"), dir.join("policy")];

@@ -142,17 +142,11 @@ export class RunningServer implements Server {
   }
 
   async reload(): Promise<void> {
-    const failures: unknown[] = [];
-    try {
-      await this.#reloadPolicy();
-    } catch (error) {
-      failures.push(error);
-    }
-    try {
-      this.#reopenAudit(); // a policy with a mistake is no reason to write on into a rotated file
-    } catch (error) {
-      failures.push(error);
-    }
+    // a policy with a mistake, or one that takes its time, is no reason to write on into a rotated file
+    const parts = await Promise.allSettled([this.#reloadPolicy(), this.#reopenAudit()]);
+    const failures: unknown[] = parts.flatMap((part) =>
+      part.status === "rejected" ? [part.reason] : [],
+    );
     if (failures.length > 1) throw new AggregateError(failures, "neither could be reloaded");
     if (failures.length === 1) throw failures[0];
   }
@@ -175,7 +169,7 @@ export class RunningServer implements Server {
   }
 
   /* For log rotation: the new file takes the old one's descriptor number. */
-  #reopenAudit(): void {
+  async #reopenAudit(): Promise<void> {
     const { auditFd } = this.#common;
     if (auditFd < 0 || this.#stopping) return; // the number may be somebody else's by now
     const fd = beginAudit(this.#options.auditFile, this.#shared, auditFd);
