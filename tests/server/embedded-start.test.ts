@@ -9,7 +9,7 @@ import {
   SOCK_SEQPACKET,
   SOCK_STREAM,
 } from "@xsocket/protocol";
-import { DEFAULT_POLICY, serve } from "@xsocket/server";
+import { DEFAULT_POLICY, type LogRecord, serve } from "@xsocket/server";
 import { checked, errno, loadSyscalls } from "@xsocket/xbind-native";
 import { descriptors, guardDescriptors, leaked, tempDir } from "../harness/index.ts";
 
@@ -183,6 +183,28 @@ test("takes options that an object has from its class, and checks them", async (
     }
   }
   await expect(serve(new Wrong())).rejects.toThrow("threads must be a whole number from 1 to 64");
+});
+
+test("calls methods of the options on the object that has them", async () => {
+  using dir = tempDir();
+  class Options {
+    readonly address = dir.join("control");
+    readonly #calls: string[] = [];
+    static callsOf(options: Options) {
+      return options.#calls;
+    }
+    policy() {
+      this.#calls.push("policy");
+      return { source: "mine", rules: [] }; // which is worth a warning
+    }
+    log({ level }: LogRecord) {
+      this.#calls.push(level);
+    }
+  }
+  const options = new Options();
+  await using server = await serve(options);
+  await server.reload();
+  expect(Options.callsOf(options)).toEqual(["policy", "warning", "policy", "warning"]);
 });
 
 /** Makes a socket to pass to a server. */

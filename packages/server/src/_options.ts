@@ -79,7 +79,7 @@ function refuseContradictions({ mode, group, address, listenFd }: ServeOptions):
 /**
  * Refuses unknown options, invalid values, and options that contradict each other.
  *
- * @returns all options, those that an object has from its class as well
+ * @returns all options, those that an object has from its class as well; its methods are called on it
  * @throws {ServeError} MISUSE
  */
 export function checkedOptions(options: ServeOptions): ServeOptions {
@@ -92,7 +92,7 @@ export function checkedOptions(options: ServeOptions): ServeOptions {
     const value: unknown = Reflect.get(given, name);
     if (value === undefined) continue;
     if (!isRight(value)) misuse(`${name} must be ${what}, not ${inspect(value)}`);
-    found.set(name, value);
+    found.set(name, typeof value === "function" ? value.bind(given) : value);
   }
   const checked: ServeOptions = Object.fromEntries(found);
   refuseContradictions(checked);
