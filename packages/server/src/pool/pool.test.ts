@@ -4,7 +4,7 @@ import { errno, loadSyscalls, SHUT_RD, SHUT_RDWR, type Syscalls } from "@xsocket
 import { descriptors } from "../../../../tests/harness/descriptors.ts";
 import { tempDir } from "../../../../tests/harness/temp.ts";
 import { servingThreads } from "../../../../tests/server/process.ts";
-import { crowdUntil, RawClient, rawClients } from "../../../../tests/server/raw.ts";
+import { askOnce, crowdUntil, RawClient, rawClients } from "../../../../tests/server/raw.ts";
 import { DIES, THROWS } from "../../test/failing-worker.ts";
 import { askAgain, FAILING_TEXT, failingPool, programFile, request } from "../../test/pool.ts";
 import { THREAD } from "../memory/memory.ts";
@@ -149,10 +149,17 @@ test("sends new rules to all threads before waking any", async () => {
   expect(seen).toEqual(["told", "told", "woken", "woken"]);
 });
 
-/* The copy for the second thread takes so long that the first is woken, as by a connection that is handed to it. */
+/*
+ * The copy for the second thread takes so long that the first is woken, as by a connection that is handed to it.
+ * That one was started after an order.
+ */
 test("no thread follows new rules before they were sent to all", async () => {
   await using pool = await failingPool(2, { connections: 1 });
   await crowdUntil(pool.path, () => pool.shared.serving() === 2);
+  using victim = new RawClient(pool.path);
+  victim.send(request(DIES));
+  while (!pool.records.some(({ event }) => event === "thread")) await Bun.sleep(1);
+  expect(await askAgain(pool.path)).toBe(0);
   while (pool.shared.connections() > 0) await Bun.sleep(1);
   using kept = new RawClient(pool.path);
   using others = rawClients(pool.path, 3); // so that the second thread has less to do
@@ -179,6 +186,23 @@ test("no thread follows new rules before they were sent to all", async () => {
   using _ = rawClients(pool.path, 2); // one has the descriptor number of that connection
   using next = new RawClient(pool.path);
   expect(next.ask()).toBe(0);
+});
+
+test("follows new rules after others that could not be sent to all threads", async () => {
+  await using pool = await failingPool(2);
+  await crowdUntil(pool.path, () => pool.shared.serving() === 2);
+  let copies = 0;
+  const policy = {
+    rules: pool.policy.rules,
+    get source() {
+      if (++copies === 2) throw new Error("no room for another copy");
+      return "the test";
+    },
+  };
+  expect(() => pool.follow(policy)).toThrow("no room for another copy");
+  pool.follow({ source: "the test", rules: [] });
+  while (askOnce(pool.path) === 0) await Bun.sleep(1);
+  expect(askOnce(pool.path)).toBe(-errno.EPERM);
 });
 
 test("does not start a third thread while the second is starting", async () => {
