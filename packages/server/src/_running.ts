@@ -5,6 +5,7 @@ import type { Bounds } from "./bounds.ts";
 import type { Claim } from "./control/claim.ts";
 import { ServeError } from "./error.ts";
 import { type Log, say } from "./log.ts";
+import { TOTAL } from "./memory/memory.ts";
 import type { Shared } from "./memory/shared.ts";
 import type { ServeOptions } from "./options.ts";
 import { abstractPolicy, DEFAULT_POLICY } from "./policy/builtin.ts";
@@ -164,7 +165,7 @@ export class RunningServer implements Server {
       this.#failed = Math.max(reload, this.#failed);
       throw error;
     } finally {
-      this.#shared.setPolicyOutdated(this.#failed > this.#followed);
+      this.#shared.setTotal(TOTAL.policyOutdated, Number(this.#failed > this.#followed));
     }
   }
 

@@ -1,5 +1,5 @@
 import { AF_INET, AF_INET6, SOCK_RAW, SOCK_STREAM } from "@xsocket/protocol";
-import { COUNTER, COUNTER_GROUP, LATENCY_BOUNDS_US } from "./memory/memory.ts";
+import { COUNTER, COUNTER_GROUP, LATENCY_BOUNDS_US, TOTAL } from "./memory/memory.ts";
 import type { Shared } from "./memory/shared.ts";
 import type { Refusal } from "./serving/judge.ts";
 
@@ -136,7 +136,7 @@ export function readStats(shared: Shared): ServerStats {
     refusedInFlight: shared.sum(COUNTER.refusedInFlight),
     timedOut: shared.sum(COUNTER.timedOut),
     unstamped: shared.sum(COUNTER.unstamped),
-    threadsReplaced: shared.replaced(),
+    threadsReplaced: shared.total(TOTAL.replaced),
     sockets,
     refusals: refused,
     latency: latency(shared),

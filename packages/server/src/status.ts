@@ -2,6 +2,7 @@ import { readdirSync, statSync } from "node:fs";
 import { isNetnsName, netnsName, type Syscalls } from "@xsocket/xbind-native";
 import type { Bounds } from "./bounds.ts";
 import { isInPlace, type SocketFile } from "./control/socket-file.ts";
+import { TOTAL } from "./memory/memory.ts";
 import type { Shared } from "./memory/shared.ts";
 import type { Policy } from "./policy/rule.ts";
 import { readStats, type ServerStats } from "./stats.ts";
@@ -100,7 +101,7 @@ export function readStatus(
     formerNamespace: formerNamespace(about),
     uptimeSeconds: Math.round(sys.monotonic() - about.startedAt) / 1000,
     threads: shared.serving(),
-    policy: { source, rules: rules.length, outdated: shared.isPolicyOutdated() },
+    policy: { source, rules: rules.length, outdated: shared.total(TOTAL.policyOutdated) === 1 },
     descriptors: { open: openDescriptors(), limit: sys.descriptorLimit() },
     bounds,
     stats: readStats(shared),

@@ -106,6 +106,7 @@ export const LATENCY_BOUNDS_US: readonly number[] = [
 export const TOTAL = {
   lock: 0,
   connections: 1,
+  /** Threads that died and were replaced. */
   replaced: 2,
   /** Lines of the audit file that were cut. */
   auditCuts: 3,

@@ -112,13 +112,16 @@ export class Shared {
     return sum;
   }
 
-  /** Threads that died and were replaced. */
-  replaced(): number {
-    return Atomics.load(this.#totals, TOTAL.replaced);
+  total(field: number): number {
+    return Atomics.load(this.#totals, field);
   }
 
-  countReplaced(): void {
-    Atomics.add(this.#totals, TOTAL.replaced, 1);
+  setTotal(field: number, value: number): void {
+    Atomics.store(this.#totals, field, value);
+  }
+
+  countTotal(field: number): void {
+    Atomics.add(this.#totals, field, 1);
   }
 
   /** The number of the cut that the audit file ends in, 0 if it ends in a whole line. */
@@ -135,23 +138,6 @@ export class Shared {
   /** Notes that a line has begun anew after a cut. There may have been another one meanwhile. */
   mendAudit(cut: number): void {
     if (cut !== 0) Atomics.store(this.#totals, TOTAL.auditMended, cut);
-  }
-
-  isPolicyOutdated(): boolean {
-    return Atomics.load(this.#totals, TOTAL.policyOutdated) === 1;
-  }
-
-  setPolicyOutdated(is: boolean): void {
-    Atomics.store(this.#totals, TOTAL.policyOutdated, Number(is));
-  }
-
-  /** Orders of the main thread that every thread has been sent. */
-  orders(): number {
-    return Atomics.load(this.#totals, TOTAL.orders);
-  }
-
-  countOrder(): void {
-    Atomics.add(this.#totals, TOTAL.orders, 1);
   }
 
   connections(): number {

@@ -7,7 +7,7 @@ import { servingThreads } from "../../../../tests/server/process.ts";
 import { askOnce, crowdUntil, RawClient, rawClients } from "../../../../tests/server/raw.ts";
 import { DIES, THROWS } from "../../test/failing-worker.ts";
 import { askAgain, FAILING_TEXT, failingPool, programFile, request } from "../../test/pool.ts";
-import { THREAD } from "../memory/memory.ts";
+import { THREAD, TOTAL } from "../memory/memory.ts";
 
 const sys = loadSyscalls();
 
@@ -100,7 +100,7 @@ test("does not count a stopped thread as dead, and clears its timer", async () =
   using begun = spyOn(globalThis, "setTimeout");
   using ended = spyOn(globalThis, "clearTimeout");
   await pool[Symbol.asyncDispose]();
-  expect([pool.records, pool.shared.replaced()]).toEqual([[], 0]);
+  expect([pool.records, pool.shared.total(TOTAL.replaced)]).toEqual([[], 0]);
   expect(begun).toHaveBeenCalledTimes(1);
   expect(ended).toHaveBeenCalledWith(begun.mock.results[0]?.value);
 });

@@ -3,7 +3,7 @@ import { counted } from "../_counted.ts";
 import { ServeError } from "../error.ts";
 import type { Log } from "../log.ts";
 import { SharedLock } from "../memory/lock.ts";
-import { THREAD } from "../memory/memory.ts";
+import { THREAD, TOTAL } from "../memory/memory.ts";
 import type { Shared } from "../memory/shared.ts";
 import { createQuotaMemory, hasQuota, QUOTA_ROWS } from "../policy/quota.ts";
 import type { Policy } from "../policy/rule.ts";
@@ -80,7 +80,7 @@ export class Pool {
 
   #startThread(index: number): Thread {
     prepareRow(this.#sys, this.#shared, index);
-    const orders = this.#shared.orders();
+    const orders = this.#shared.total(TOTAL.orders);
     const options = { ...this.#common, index, policy: this.#policy, orders };
     const thread = startWorker(this.#program.file, options, (report) => this.#take(report, index));
     this.#threads[index] = thread;
@@ -116,7 +116,7 @@ export class Pool {
     void thread.closed.then(async (reason) => {
       if (this.#stopping) return;
       const hasServed = this.#shared.thread(index, THREAD.serves) === 1;
-      this.#shared.countReplaced();
+      this.#shared.countTotal(TOTAL.replaced);
       new SharedLock(new Int32Array(this.#quotaLock), 0, -1).releaseFor(index);
       const closed = await reclaim(this.#sys, this.#shared, index);
       this.follow(this.#policy.policy); // new counts, without those connections
@@ -183,7 +183,7 @@ export class Pool {
     try {
       for (const { port } of this.#threads) port.postMessage(order);
     } finally {
-      this.#shared.countOrder(); // else those that have it would stay one order behind
+      this.#shared.countTotal(TOTAL.orders); // else those that have it would stay one order behind
     }
     this.#wakeAll();
   }

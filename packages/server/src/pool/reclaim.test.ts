@@ -110,7 +110,7 @@ test(`leaves nothing counted or open after random clients and dying threads (POO
     await using pool = await failingPool(3, { connections: 50 });
     const random = numbersFrom(SEED);
     const kept: number[] = [];
-    while (pool.shared.replaced() < 5) {
+    while (pool.shared.total(TOTAL.replaced) < 5) {
       actAtRandom(pool.path, kept, random);
       if (random(8) === 0) await Bun.sleep(0);
     }

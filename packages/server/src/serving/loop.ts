@@ -18,7 +18,7 @@ import {
   errno,
   type Syscalls,
 } from "@xsocket/xbind-native";
-import { THREAD } from "../memory/memory.ts";
+import { THREAD, TOTAL } from "../memory/memory.ts";
 import { Shared } from "../memory/shared.ts";
 import { ACCEPTS, Acceptor, LISTEN_DATA, WAKE_DATA } from "./acceptor.ts";
 import { Answerer } from "./answer.ts";
@@ -205,7 +205,7 @@ export class Loop {
 
   /* Leaves an order for later that other threads have not been sent yet. */
   #takeOrders(): void {
-    for (; this.#orders < this.#context.shared.orders(); this.#orders++) {
+    for (; this.#orders < this.#context.shared.total(TOTAL.orders); this.#orders++) {
       const order = this.#channel.take();
       if (!order) return;
       this.#obey(order);
