@@ -8,6 +8,7 @@ import {
   guardDescriptors,
   HELD_TO_MODES,
   here,
+  isChrooted,
   isRoot,
   refusing,
   startServer,
@@ -122,6 +123,24 @@ describe("doctor reports", () => {
     chownSync(server.path, 0, 4201);
     await refusal(/^add this user to the socket's group, which .* login on, or start/);
   });
+
+  test.skipIf(isChrooted)(
+    "permission for a user of a user namespace, whom setfacl outside of it knows by another number",
+    async () => {
+      using dir = tempDir();
+      mkdirSync(dir.join("a"));
+      await using server = await startServer({ path: dir.join("a/control") });
+      chmodSync(dir.join("a"), 0o600);
+      const start = ["unshare", "--user", "--map-user=7"];
+      expectOnly(
+        await examine([server.path], { start }),
+        "permission",
+        /directory .* refuses uid 7$/,
+        new RegExp(`outside this user namespace: setfacl -m u:${process.geteuid?.()}:x `),
+      );
+      chmodSync(dir.join("a"), 0o700);
+    },
+  );
 
   test("permission for a link that this user may not follow", async () => {
     const start = isRoot ? ["setpriv", "--bounding-set=-sys_ptrace"] : [];

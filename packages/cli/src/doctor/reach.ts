@@ -1,6 +1,7 @@
 import {
   accessSync,
   constants,
+  existsSync,
   lstatSync,
   readFileSync,
   readlinkSync,
@@ -78,6 +79,23 @@ function barrierTo(path: string, mode: number): Step | undefined {
   return (target === found.path ? undefined : barrierTo(target, found.mode)) ?? found;
 }
 
+/* How many more than here this user's number is outside the user namespace, where setfacl is run. */
+function shiftOf(uid: number): number {
+  const map = "/proc/self/uid_map"; // lines of the first number here, the first one outside, and how many
+  const lines = existsSync(map) ? readFileSync(map, "utf8").trimEnd().split("\n") : [];
+  for (const line of lines) {
+    const [inside = 0, outside = 0, count = 0] = line.trim().split(/\s+/).map(Number);
+    if (uid >= inside && uid < inside + count) return outside - inside;
+  }
+  return 0;
+}
+
+function passRemedy(uid: number, directory: string): string {
+  const shift = shiftOf(uid);
+  const where = shift === 0 ? "" : ", outside this user namespace";
+  return `let this user pass${where}: setfacl -m u:${uid + shift}:x ${shellWord(directory)}`;
+}
+
 function refusing(path: string): Row | undefined {
   const barrier = barrierTo(path, constants.W_OK);
   if (barrier === undefined) return undefined;
@@ -88,10 +106,7 @@ function refusing(path: string): Row | undefined {
   if (stats.isSymbolicLink())
     return refusal("the link", "name the socket by a path that this user may follow");
   return barrier.mode === constants.X_OK
-    ? refusal(
-        "the directory",
-        `let this user pass: setfacl -m u:${uid}:x ${shellWord(barrier.path)}`,
-      )
+    ? refusal("the directory", passRemedy(uid, barrier.path))
     : refusal("the socket", socketRemedy(stats));
 }
 
