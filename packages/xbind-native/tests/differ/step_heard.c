@@ -193,6 +193,8 @@ void step_heard(void)
 
 	if (port < 1024)
 		return;
+	if (sequence.jailed) /* a closed socket may still be in its groups for a moment */
+		return;
 	domain = one_in(2) ? AF_INET : AF_INET6;
 	spreads = one_in(2);
 	say("heard %d %s", domain, spreads ? "by one" : "");
