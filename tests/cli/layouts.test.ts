@@ -96,6 +96,15 @@ test.each(["--version", "run --all -- true"])(
   },
 );
 
+test("the launcher names nothing that the shell has left unchanged", async () => {
+  const changes = 'unset A; B=3; export C=4; "$0" --difference; :';
+  const kept = ["D=1", "E=1", "F=1"];
+  const shell = ["env", "-i", "A=1", "B=2", ...kept, "sh", "-c", changes, LAUNCHER];
+  const words = (await here.run(shell)).stdout.trim().split(" ");
+  expect(words.filter((word) => word.startsWith("+")).toSorted()).toEqual(["+A=1", "+B=2"]);
+  expect(words).toContain("-C");
+});
+
 test.skipIf(!isRoot)(
   "the launcher keeps its environment if it may not read its parent's",
   async () => {
