@@ -143,12 +143,28 @@ static void try_extended(int name, bool closes)
 		close(program);
 }
 
+/* A filter stays when the program that spreads connections is attached and detached. */
+static void try_filter_with_spreading(int program)
+{
+	int fd = pair_socket(SOCK_DGRAM), one = 1;
+
+	set("reuseport", fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	set("filter", fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program));
+	set("attach", fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &program, sizeof(program));
+	set("detach", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &one, sizeof(one));
+	bind_any(fd, AF_INET);
+	show_filter(fd);
+	set("detach filter", fd, SOL_SOCKET, SO_DETACH_FILTER, &one, sizeof(one));
+	close(fd);
+}
+
 static void test_extended_programs(void)
 {
 	const int program = load_program();
 
 	if (program < 0)
 		return;
+	try_filter_with_spreading(program);
 	try_reuseport_detached(SO_ATTACH_REUSEPORT_EBPF, &program, sizeof(program));
 	close(program);
 	try_extended(SO_ATTACH_BPF, true);
