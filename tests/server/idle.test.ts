@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { guardDescriptors, startServer, tempDir } from "../harness/index.ts";
 import { loadProgram, runLoad } from "./load.ts";
-import { residentMb } from "./process.ts";
+import { residentMb, threadNames } from "./process.ts";
 import { askOnce } from "./raw.ts";
 
 guardDescriptors();
@@ -38,6 +38,15 @@ test("keeps the user's environment variables for Bun's timers", async () => {
   const found = variables(server.program.pid);
   expect(found).toContain("MIMALLOC_PURGE_DELAY=1000");
   expect(found).toContain("BUN_GC_TIMER_DISABLE=1");
+});
+
+test("the JavaScript engine needs no threads of its own, even at work", async () => {
+  using directory = tempDir();
+  const program = loadProgram(directory);
+  await using server = await startServer({ args: ["--mode", "0666"] });
+  await runLoad(program, server.path, { mode: "call", callers: 4, seconds: 1 });
+  /* The name of the collector's thread is longer, and cut at its start. */
+  expect(threadNames(server.program.pid).join("")).not.toMatch(/JITWorker|HeapHelper|ollector/);
 });
 
 test("an idle server with one thread keeps at most 45 MB resident", async () => {

@@ -11,6 +11,11 @@ function nameOfThread(task: string): string {
   }
 }
 
+/** The names of the threads of a process, at most 15 characters each. */
+export function threadNames(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/task`).map((id) => nameOfThread(`/proc/${pid}/task/${id}`));
+}
+
 /** The ids of the serving threads of a process. */
 export function servingThreads(pid: number): string[] {
   return readdirSync(`/proc/${pid}/task`).filter((id) =>
