@@ -49,12 +49,18 @@ test("fetchVia has the options of a request that an object inherits, as fetch", 
   using fetchThere = fetchVia(server.path);
   const place = { hostname: "127.0.0.1", port: 0, tls: { key, cert } };
   using pages = Bun.serve({ ...place, fetch: async (request) => new Response(request.body) });
+  class Trusting extends Request {
+    get tls() {
+      return { ca: cert };
+    }
+  }
   for (const ask of [globalThis.fetch, fetchThere]) {
     const posted: object = Object.create({ tls: { ca: cert }, method: "POST", body: "sent" });
     expect(await (await ask(pages.url, posted)).text()).toBe("sent");
-    const request = new Request(pages.url.href, { method: "POST", body: "sent" });
-    const extended = Object.assign(request, { tls: { ca: cert } });
-    expect(await (await ask(pages.url, extended)).text()).toBe("sent");
+    const init = { method: "POST", body: "sent" };
+    const extended = Object.assign(new Request(pages.url.href, init), { tls: { ca: cert } });
+    for (const request of [extended, new Trusting(pages.url.href, init)])
+      expect(await (await ask(pages.url, request)).text()).toBe("sent");
     const checked: object = Object.create({ tls: { ca: cert, checkServerIdentity } });
     await expect(ask(pages.url, checked)).rejects.toThrow("another one was expected");
     await expect(ask(pages.url, { tls: new Pinned(cert) })).rejects.toThrow("not the pinned one");

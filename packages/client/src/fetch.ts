@@ -107,9 +107,9 @@ export function fetchVia(
           "Give an http: or https: URL.",
           "ENOTSUP",
         );
-      // a Request in place of options says all but the URL; tls and the like may be properties of its own
+      // a Request in place of options says all but the URL; tls and the like may be of its own or of its class
       const request = [given, input].find((one) => one instanceof Request);
-      const init = given instanceof Request ? Object.assign({}, given) : allOf(given);
+      const init = allOf(given, given instanceof Request ? Request.prototype : Object.prototype);
       const plan = await planOf(url, request, init);
       return await run(plan, (mayKeep(plan) && kept) || unkept, turns);
     } catch (error) {
