@@ -1,9 +1,11 @@
 import { expect, test } from "bun:test";
-import { chmodSync, chownSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
+import { chmodSync, chownSync, closeSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { errno, loadSyscalls } from "@xsocket/xbind-native";
+import { descriptors } from "../../../../tests/harness/descriptors.ts";
 import { tempDir } from "../../../../tests/harness/temp.ts";
-import { strangersWarning } from "./directory.ts";
+import { lockDirectory, strangersWarning } from "./directory.ts";
 
 const UID = process.geteuid?.() ?? 0;
 const GID = process.getegid?.() ?? 0;
@@ -56,4 +58,14 @@ test('follows "link/.." to the directory that the kernel resolves', () => {
   expect(strangersOf(`${link}/../own`)).toBeUndefined();
   chmodSync(join(root, "elsewhere"), 0o777);
   expect(strangersOf(`${link}/../own`)).toEqual(["everybody", join(root, "elsewhere")]);
+});
+
+test("waits for a directory's lock that others have, and keeps no descriptor if it cannot be had", async () => {
+  using dir = tempDir();
+  const results = [-errno.EAGAIN, -errno.EAGAIN, 0, -errno.EAGAIN, -errno.ENOLCK];
+  const sys = { ...loadSyscalls(), flock: () => results.shift() ?? 0 };
+  closeSync(await lockDirectory(sys, dir.path));
+  await expect(lockDirectory(sys, dir.path)).rejects.toThrow("ENOLCK");
+  expect(results).toEqual([]);
+  expect([...descriptors().values()]).not.toContain(dir.path);
 });
