@@ -55,7 +55,9 @@ test("node:net, node:http, node:tls and node:dgram work in the target", async ()
     expect(get).toThrow(expect.objectContaining({ code: "ENOTSUP", step: "options" }));
   }
   agent.destroy();
-  const socket = await nodeConnect({ via, host: "localhost", port: plainPort });
+  const place = { via, host: "localhost", port: plainPort, localAddress: "127.0.0.6" };
+  const socket = await nodeConnect(place);
+  expect(socket.localAddress).toBe("127.0.0.6");
   const answered = new Promise<string>((resolve) => {
     socket.on("data", (data) => resolve(data.toString()));
   });

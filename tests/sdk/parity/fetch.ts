@@ -146,6 +146,8 @@ await play({
     }),
   "redirects that are not followed": () =>
     each(["loop", "nonsense", "ftp"], (path) => doFetch(`${plain}/${path}`)),
+  "a request that says so does not follow one": async () =>
+    (await doFetch(new Request(`${plain}/to/302`, { redirect: "manual" }))).status,
   "many redirects": () => each([100, 126, 127], (left) => text(`/left/${left}`)),
   "to HTTPS, and to another origin": async () => [
     await text("/secure", { tls: { ca }, headers: { authorization: "mine" } }),
