@@ -41,15 +41,20 @@ test("answers a connection handed over after the order to stop, and takes none a
   expect(shared.move(CONNECTION, 1)).toBe(false);
 });
 
+/** Rules that allow one connection, and a thread that counts one by them. */
+function oneConnection() {
+  const rule = plainRule("one", { connections: 1 });
+  const quotas = createQuotaMemory(DESCRIPTORS);
+  const counts = new Quotas(quotas);
+  return {
+    policy: { policy: { source: "the test", rules: [rule] }, quotas },
+    take: (fd: number) => counts.take(rule, 0, 1, fd, 0),
+  };
+}
+
 test("counts out an evicted connection by the new rules", () => {
   const { memory, shared } = idleConnection(1);
-  const rule = plainRule("one", { connections: 1 });
-  const policy = {
-    policy: { source: "the test", rules: [rule] },
-    quotas: createQuotaMemory(DESCRIPTORS),
-  };
-  const counts = new Quotas(policy.quotas);
-  const take = (fd: number) => counts.take(rule, 0, 1, fd, 0);
+  const { policy, take } = oneConnection();
   const refusals = [take(CONNECTION), take(CONNECTION + 1)]; // in the thread that has handed it over
   shared.evict(CONNECTION);
   const kernel = {
@@ -61,13 +66,7 @@ test("counts out an evicted connection by the new rules", () => {
 
 test("learns the rules by which a connection counts before it serves it", () => {
   const { memory, shared } = idleConnection(0);
-  const rule = plainRule("one", { connections: 1 });
-  const policy = {
-    policy: { source: "the test", rules: [rule] },
-    quotas: createQuotaMemory(DESCRIPTORS),
-  };
-  const counts = new Quotas(policy.quotas);
-  const take = (fd: number) => counts.take(rule, 0, 1, fd, 0);
+  const { policy, take } = oneConnection();
   const orders: Order[] = [];
   const found: unknown[] = [];
   using _ = spyOn(orders, "shift").mockImplementationOnce(() => {
