@@ -19,7 +19,8 @@ test("a bundle loads no library from a directory above its own, but from XSOCKET
     const bundle = Bun.spawn(argv, { env, stdout: "pipe", stderr: "pipe" });
     return (await bundle.stdout.text()) + (await bundle.stderr.text());
   };
-  expect(await run({})).toContain("LibraryNotFoundError");
+  const remedy = /LibraryNotFoundError: .*dev build.*@xsocket\/native-linux.* in XSOCKET_LIBDIR\n/;
+  expect(await run({})).toMatch(remedy);
   expect(await run({ XSOCKET_LIBDIR: planted })).toBe(`${join(planted, "libxsocket.so")}\n`);
 });
 
@@ -40,6 +41,7 @@ test("an unusable library is an uncaught error with a message, but no source lin
   const said = () => Bun.spawnSync([process.execPath, "-e", program], { env }).stderr.toString();
   const noLines = "at xsocket (@xsocket/xbind-native:1:1)";
   expect(said()).toMatch(/^LibraryNotFoundError: libxsocket.so was not found in [^\n]*\n +at /);
+  expect(said()).toContain(` in ${dir.path}: correct XSOCKET_LIBDIR, or leave it out\n`);
   expect(said().match(/at .*:\d+:\d+\)?$/gm)).toEqual([noLines]);
   writeFileSync(dir.join("libxsocket.so"), "");
   expect(said()).toMatch(/^InstallationError: [^\n]* cannot be loaded [^\n]*\n +at /);

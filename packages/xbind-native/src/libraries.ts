@@ -23,14 +23,18 @@ export class LibraryNotFoundError extends InstallationError {
 
   constructor(library: LibraryName, searched: readonly string[]) {
     const name = `lib${library}.so`;
-    const remedy =
-      library === "xsocket" && isEmbedded(import.meta.dir)
-        ? `build it in beside the program (bun build --compile --asset-naming='[name].[ext]' program.ts node_modules/${platformName()}/${name})`
-        : `reinstall xsocket (in a checkout with "./dev build", from npm with the package ${platformName()})`;
-    super(
-      `${name} was not found in ${searched.join(", ")}: ${remedy}, or name its directory in XSOCKET_LIBDIR`,
-    );
+    super(`${name} was not found in ${searched.join(", ")}: ${remedy(library, name)}`);
   }
+}
+
+/* A library that is installed is not looked for while XSOCKET_LIBDIR names another directory. */
+function remedy(library: LibraryName, name: string): string {
+  if (process.env["XSOCKET_LIBDIR"]) return "correct XSOCKET_LIBDIR, or leave it out";
+  const install =
+    library === "xsocket" && isEmbedded(import.meta.dir)
+      ? `build it in beside the program (bun build --compile --asset-naming='[name].[ext]' program.ts node_modules/${platformName()}/${name})`
+      : `reinstall xsocket (in a checkout with "./dev build", from npm with the package ${platformName()})`;
+  return `${install}, or name its directory in XSOCKET_LIBDIR`;
 }
 
 /* The name of npm's package for this platform. That of the other libc would not load. */
