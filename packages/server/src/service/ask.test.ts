@@ -26,6 +26,25 @@ test("reads a refusal that the server sent before it closed without reading", as
   expect(() => askStatus(refused, path, 1000)).toThrow("EMFILE");
 });
 
+test("says who is told, where the server reads the question and closes", async () => {
+  using dir = tempDir();
+  const path = dir.join("control");
+  await using claim = claimAt(path);
+  const closing: typeof native = {
+    ...native,
+    sendPacket(...question) {
+      const sent = native.sendPacket(...question);
+      const connection = native.accept(claim.listenFd);
+      native.receivePacket(connection, new Uint8Array(16), 16);
+      native.close(connection);
+      return sent;
+    },
+  };
+  expect(() => askStatus(closing, path, 1000)).toThrow(
+    'does not tell its status to this user: ask as root or as its own user, or add a rule of kind "status"',
+  );
+});
+
 const refuse = () => -errno.EPERM;
 
 test("names the local call that failed", async () => {
