@@ -145,7 +145,7 @@ static void set_sticky_together(void)
 		head->cmsg_len = (socklen_t)CMSG_LEN(len);
 		memcpy(CMSG_DATA(head), header, len);
 		used += CMSG_SPACE(len);
-		head = (struct cmsghdr *)(bytes + used);
+		head = (void *)(bytes + used);
 	}
 	set_keyed(IPPROTO_IPV6, 6 /* 2292PKTOPTIONS */, bytes, (socklen_t)used);
 }

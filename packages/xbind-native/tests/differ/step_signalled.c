@@ -21,9 +21,12 @@ static int sender; /* the socket */
 
 static void set_owner(void)
 {
-	struct f_owner_ex owner = {.type = (int)below(3), .pid = getpid()};
+	static const struct f_owner_ex types[] = {
+	    {.type = F_OWNER_TID}, {.type = F_OWNER_PID}, {.type = F_OWNER_PGRP}};
+	struct f_owner_ex owner = ONE_OF(types);
 	int self = getpid();
 
+	owner.pid = self;
 	if (owner.type == F_OWNER_TID)
 		owner.pid = (int)syscall(SYS_gettid);
 	if (owner.type == F_OWNER_PGRP)
