@@ -65,6 +65,7 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ["constructor", 2, 'no command "constructor"'], // a property of every JavaScript object
   ["sevre", 2, "did you mean serve?"],
   ["run --prot 1", 2, "did you mean --port?"],
+  ["run -p 1", 2, "did you mean --port?"],
   ["--verison", 2, "did you mean --version?"],
   ["version", 2, "did you mean --version?"],
   ["--status", 2, "did you mean status?"],

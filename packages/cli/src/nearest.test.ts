@@ -11,6 +11,8 @@ test.each([
   ["shared", "shared-directory"],
   ["shared-directoy", "shared-directory"],
   ["se", "serve"],
+  ["s", "serve"],
+  ["-p", "port"],
   ["xyrun", "run"],
   ["sexyrve", "serve"],
   ["sve", "serve"],
@@ -23,7 +25,7 @@ test.each([
   expect(nearest(word, KNOWN)).toBe(meant);
 });
 
-test.each(["frobnicate", "x", "s", "", "ab", "--", "sxxxet"])("suggests nothing for %p", (word) => {
+test.each(["frobnicate", "x", "", "ab", "--", "sxxxet"])("suggests nothing for %p", (word) => {
   expect(nearest(word, KNOWN)).toBeUndefined();
 });
 

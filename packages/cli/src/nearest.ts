@@ -24,7 +24,7 @@ function withoutDashes(word: string): string {
  */
 export function nearest(given: string, known: readonly string[]): string | undefined {
   const word = withoutDashes(given);
-  const longer = known.find((other) => word.length > 1 && withoutDashes(other).startsWith(word));
+  const longer = known.find((other) => word !== "" && withoutDashes(other).startsWith(word));
   if (longer !== undefined) return longer;
   const [best] = known
     .map((other) => ({ other, wrong: distance(word, withoutDashes(other)) }))
