@@ -25,6 +25,8 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ["serve --policy=~/rules /nowhere/xsocket", 2, "~/rules", "$HOME/rules"],
   ["serve --audit=~/audit /nowhere/xsocket", 2, "~/audit", "$HOME/audit"],
   ["serve --metrics=~/metrics /nowhere/xsocket", 2, "~/metrics", "$HOME/metrics"],
+  ["serve new/", 2, "new/ ends in a slash", "the path of a file"],
+  ["serve --audit new/ /nowhere/xsocket", 2, "new/ ends in a slash", "the path of a file"],
   ["run --port 1 nc -l", 2, '"nc"', 'after "--"'],
   ["lib xbind b", 2, '"b"', "--help"],
   ["lib frob", 2, "frob", "xbind"],

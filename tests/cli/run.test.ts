@@ -187,7 +187,7 @@ test("resolves a relative XSOCKET_LIBDIR in the current directory", async () => 
   using dir = tempDir();
   mkdirSync(dir.join("lib"));
   copyFileSync(libraryPath("xbind"), dir.join("lib/libxbind.so"));
-  const env = { XSOCKET_LIBDIR: "lib", LD_PRELOAD: undefined };
+  const env = { XSOCKET_LIBDIR: "lib/", LD_PRELOAD: undefined };
   const { stdout } = await here.run([XSOCKET, "lib", "xbind"], { env, cwd: dir.path });
   expect(stdout).toBe(`${dir.join("lib/libxbind.so")}\n`);
 });
