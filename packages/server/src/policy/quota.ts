@@ -88,6 +88,14 @@ export class Quotas {
     }
   }
 
+  /** Forgets all counts. Waits for the lock without holding up the event loop. */
+  forget(): Promise<void> {
+    return this.#lock.during(() => {
+      this.#rows.fill(0);
+      this.#held.fill(0);
+    });
+  }
+
   #get(row: number, field: number): number {
     return this.#rows[row * FIELDS + field] ?? 0;
   }

@@ -126,6 +126,17 @@ test("connections of a dead thread no longer count under a quota", async () => {
   expect(await askAgain(pool.path)).toBe(0);
 });
 
+test("replaces a thread that died also where no memory for counts can be made", async () => {
+  await using pool = await failingPool(1, { connections: 1 });
+  using first = new RawClient(pool.path);
+  first.send(request(DIES));
+  using _ = spyOn(crypto, "getRandomValues").mockImplementation(() => {
+    throw new RangeError("Out of memory"); // as a SharedArrayBuffer would
+  });
+  while (pool.records.length === 0) await Bun.sleep(1);
+  expect(await askAgain(pool.path)).toBe(0);
+});
+
 test("starts one thread, and the others when several connections ask at once", async () => {
   await using pool = await failingPool(3);
   using alone = new RawClient(pool.path);

@@ -5,7 +5,7 @@ import type { Log } from "../log.ts";
 import { SharedLock } from "../memory/lock.ts";
 import { THREAD, TOTAL } from "../memory/memory.ts";
 import type { Shared } from "../memory/shared.ts";
-import { createQuotaMemory, hasQuota, QUOTA_ROWS } from "../policy/quota.ts";
+import { createQuotaMemory, hasQuota, QUOTA_ROWS, Quotas } from "../policy/quota.ts";
 import type { Policy } from "../policy/rule.ts";
 import type { PolicyInForce } from "../serving/judge.ts";
 import type { Order, Report, ThreadOptions } from "../serving/thread.ts";
@@ -119,7 +119,7 @@ export class Pool {
       this.#shared.countTotal(TOTAL.replaced);
       new SharedLock(new Int32Array(this.#quotaLock), 0, -1).releaseFor(index);
       const closed = await reclaim(this.#sys, this.#shared, index);
-      this.follow(this.#policy.policy); // new counts, without those connections
+      await new Quotas(this.#policy.quotas).forget(); // it may have died while it counted
       this.#log({
         level: "error",
         event: "thread",
