@@ -77,6 +77,26 @@ test("merges simultaneous SIGHUPs, and those during a reload, into one reload ea
   expect(listeners()).toEqual(before); // only the program's own are left
 });
 
+test("waits for a reload that does not settle for 10 s before it heeds the next SIGHUP", async () => {
+  const { promise: closed, resolve } = Promise.withResolvers<void>();
+  let reloads = 0;
+  const running = untilSignal({
+    closed,
+    stop: () => Promise.resolve(resolve()),
+    reload: () => (reloads++, new Promise(() => {})),
+  });
+  using timers = spyOn(globalThis, "setTimeout");
+  await hangUp(1);
+  await hangUp(1);
+  const waits = timers.mock.calls.filter(([, ms]) => ms === 10_000);
+  expect([reloads, waits.length]).toEqual([1, 1]);
+  waits[0]?.[0]();
+  await hangUp(0);
+  expect(reloads).toBe(2);
+  process.emit("SIGTERM");
+  await running;
+});
+
 test("reports a log that throws at a failed reload and handles the next SIGHUP", async () => {
   using report = spyOn(globalThis, "reportError").mockImplementation(() => {});
   const { promise: closed, resolve } = Promise.withResolvers<void>();

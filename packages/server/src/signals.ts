@@ -4,6 +4,7 @@ import { type Log, say, wantedOf } from "./log.ts";
 import type { Server } from "./server.ts";
 
 const PROBLEMS_MAX = 10; // of a file with mistakes, in one record
+const RELOAD_WAIT_MS = 10_000; // then one whose policy function may never settle holds up no further one
 
 /* A record is one line, but a policy may have several problems, and a file that is no policy thousands. */
 function sentence(error: unknown): string {
@@ -32,7 +33,9 @@ function together(run: () => Promise<void>): () => void {
   const begin = async (): Promise<void> => {
     for (let heeded = 0; heeded !== asked;) {
       heeded = asked;
-      await run();
+      const { promise: late, resolve } = Promise.withResolvers<void>();
+      setTimeout(resolve, RELOAD_WAIT_MS).unref();
+      await Promise.race([run(), late]);
     }
     asked = 0;
   };
@@ -50,7 +53,8 @@ export type Signalled = Pick<Server, "stop" | "reload" | "closed">;
  * serving would otherwise end the program and leave the socket file behind.
  *
  * A policy or an audit file that cannot be opened or read is logged as an error, and the old one stays. What
- * `log` throws is an uncaught exception.
+ * `log` throws is an uncaught exception. A SIGHUP that comes while the policy function is at work waits for that,
+ * for 10 seconds at most.
  */
 export async function untilSignal(
   server: Signalled | Promise<Signalled>,
