@@ -204,6 +204,25 @@ test("a stopping thread does not wake for calls of the main thread", () => {
   expect(waits).toBe(2);
 });
 
+test("a stopping thread looks only at the connections that are ready", () => {
+  const { memory, shared } = idleConnection(1);
+  shared.set(CONNECTION, FIELD.state, STATE.fresh);
+  const orders: Order[] = [];
+  const looks: number[] = [];
+  let now = 0;
+  const kernel = {
+    monotonic: () => now,
+    epollWait(_: number, pairs: Uint32Array) {
+      if (now++ === 0) orders.push({ kind: "stop" });
+      pairs.set([EPOLLIN, now === 1 ? WAKE_DATA : CONNECTION + 1]);
+      return 1;
+    },
+    receivePacket: () => (looks.push(now), -errno.EAGAIN),
+  };
+  threadOne(memory, orders, kernel).run();
+  expect(looks).toEqual([1]); // when it began to stop
+});
+
 /** Counts the garbage collections of a thread that has so many steps to do, then a pause, twice. */
 function collections(steps: number): number {
   using collect = spyOn(Bun, "gc").mockImplementation(() => undefined);

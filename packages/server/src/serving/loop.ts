@@ -236,10 +236,13 @@ export class Loop {
     const { sys, epollFd } = this.#context;
     const end = sys.monotonic() + LAST_MS;
     sys.epollCtl(epollFd, EPOLL_CTL_DEL, this.#wakeFd, 0, WAKE_DATA); // calls are not answered any more
-    let open = fds;
-    for (let left = LAST_MS; open.length > 0 && left > 0; left = end - sys.monotonic()) {
-      sys.epollWait(epollFd, this.#pairs, EVENTS, Math.ceil(left), 0);
-      open = open.filter((fd) => this.#turns.last(fd));
+    const open = new Set(fds);
+    for (let left = LAST_MS; open.size > 0 && left > 0; left = end - sys.monotonic()) {
+      const count = sys.epollWait(epollFd, this.#pairs, EVENTS, Math.ceil(left), 0);
+      for (let i = 0; i < count; i++) {
+        const fd = this.#pairs[2 * i + 1] ?? -1;
+        if (open.has(fd) && !this.#turns.last(fd)) open.delete(fd);
+      }
     }
     for (const fd of open) this.#turns.cut(fd);
   }
