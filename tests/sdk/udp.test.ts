@@ -169,6 +169,20 @@ test("each name is looked up once, however many addresses the peer has", async (
   expect(asked).toEqual(["peer.test", "own.test"]);
 });
 
+test("no name is looked up for a port or a flag that is invalid", async () => {
+  const asked: string[] = [];
+  const lookup = (name: string): string[] => {
+    asked.push(name);
+    return [];
+  };
+  const connect = { hostname: "peer.test", port: 9 };
+  for (const invalid of [{ port: 70_000 }, { reusePort: "no" }]) {
+    const options: object = { lookup, connect, ...invalid };
+    await expect(udp(options)).rejects.toMatchObject({ code: "EINVAL", step: "options" });
+  }
+  expect(asked).toEqual([]);
+});
+
 test("a name that has no address fails with the caller's line first in the stack", async () => {
   await using server = await startServer();
   const hostname = "none.test";

@@ -87,9 +87,9 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   const asked = `receive datagrams at ${hostname ?? "*"}`;
   refuseKeys(asked, options, REFUSED);
   const deadline = new Deadline(options);
+  const place = bindPlan("receive datagrams at", "dgram", hostname, options.port ?? 0, options);
   const given = "connect" in options ? options.connect : undefined;
   const peers = given ? await peersOf(given, options, deadline) : undefined;
-  const place = bindPlan("receive datagrams at", "dgram", hostname, options.port ?? 0, options);
   const ips =
     hostname === undefined ? undefined : await resolve(hostname, options, deadline, askedOf(place));
   const plan: DatagramPlan = { ...place, ips, asked };
