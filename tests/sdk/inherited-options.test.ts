@@ -115,7 +115,7 @@ test("listen, connect and udp have the handlers that an object inherits", async 
   expect(await received.promise).toBe("hello");
 });
 
-test("connect takes handlers and TLS options of a class with private fields, as Bun.connect", async () => {
+test("connect takes handlers and TLS options of a class, and reads no more of it than Bun.connect", async () => {
   using dir = tempDir();
   const { key, cert } = await makeCertificate(dir.path, "web.test");
   await using server = await startServer();
@@ -127,7 +127,11 @@ test("connect takes handlers and TLS options of a class with private fields, as 
   }
   class Handlers {
     readonly #done = Promise.withResolvers<boolean>();
+    readonly connectError = (): void => {};
     data(): void {}
+    get peer(): never {
+      throw new Error("not connected yet");
+    }
     get done(): Promise<boolean> {
       return this.#done.promise;
     }
@@ -138,7 +142,7 @@ test("connect takes handlers and TLS options of a class with private fields, as 
   const place = { via: server.path, hostname: "127.0.0.1", port: 0 };
   using listener = await listen({ ...place, tls: { key, cert }, socket: { data() {} } });
   for (const start of [Bun.connect, connect]) {
-    const socket = new Handlers();
+    const socket = Object.freeze(new Handlers());
     const peer = { ...place, port: listener.port, tls: new Trusting(), socket };
     const connected = await Reflect.apply(start, undefined, [peer]);
     expect(await socket.done).toBe(true);

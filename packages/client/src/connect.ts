@@ -88,7 +88,9 @@ async function adopt<Data>(
 ): Promise<Socket<Data>> {
   let isRefused = false;
   const connectError = (): void => void (isRefused = true);
-  const socket = { ...allOf(given.socket), connectError };
+  const get = (_: object, name: PropertyKey): unknown =>
+    name === "connectError" ? connectError : Reflect.get(given.socket, name);
+  const socket = new Proxy<SocketHandler<Data>>({}, { get }); // a copy would read getters that Bun does not read
   try {
     return await adoptConnection<Data>({ ...given, socket });
   } catch (error) {
