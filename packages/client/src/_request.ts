@@ -1,7 +1,6 @@
 /* Turns fetch's arguments into a plan for node:http. */
 import type { ClientRequest } from "node:http";
-import { misuse, refuseKeys } from "./_options.ts";
-import { THROUGH_KEYS } from "./_through.ts";
+import { misuse } from "./_options.ts";
 
 /** A request; each redirect that is followed changes it. */
 export interface Plan {
@@ -13,14 +12,6 @@ export interface Plan {
   readonly init: BunFetchRequestInit;
   readonly signal: AbortSignal | undefined;
 }
-
-const REFUSED = {
-  proxy: "Leave proxy out: the target namespace is the way already.",
-  unix: "UNIX sockets are not those of a network namespace: use fetch.",
-  s3: "Use Bun.S3Client, or sign the request yourself.",
-  session: "Leave session out: connections are kept for each fetchVia.",
-  verbose: "Leave verbose out, and look at the request with tcpdump in the target namespace.",
-};
 
 /** Methods that take no body. */
 const BODILESS = new Set(["GET", "HEAD"]);
@@ -153,17 +144,6 @@ function forRequest(init: BunFetchRequestInit): BunFetchRequestInit {
   return isRefused ? { ...init, keepalive: false } : init;
 }
 
-/* Refuses our own options, which fetch would silently ignore. */
-function refuseOurs(init: object): void {
-  for (const name of THROUGH_KEYS)
-    if (name !== "signal" && Reflect.get(init, name) !== undefined)
-      throw misuse(
-        "fetch",
-        `${name} is not an option of a request`,
-        "Give it to fetchVia. A whole request is ended by signal.",
-      );
-}
-
 /*
  * Moves the credentials of a URL into a header, which redirects keep within an origin and drop beyond it.
  * node:http would take them from each URL anew, even from one that a redirect supplied.
@@ -184,15 +164,6 @@ export async function planOf(
   earlier: Request | undefined,
   init: BunFetchRequestInit,
 ): Promise<Plan> {
-  refuseKeys("fetch", init, REFUSED);
-  refuseOurs(init);
-  if (init.protocol !== undefined && !["http1.1", "h1"].includes(init.protocol))
-    throw misuse(
-      "fetch",
-      `protocol is ${init.protocol}`,
-      "Only HTTP/1.1 goes with via.",
-      "ENOTSUP",
-    );
   const asked = forRequest(init);
   const request = earlier ? withoutBody(url, earlier, asked) : new Request(url.href, asked);
   const { method } = request;

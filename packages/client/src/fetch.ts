@@ -1,4 +1,5 @@
 import { type Agents, agentsOf, exchange } from "./_exchange.ts";
+import { initOf } from "./_init.ts";
 import { type Plan, planOf } from "./_request.ts";
 import { discard, fetchError, inUtf8, responseOf } from "./_response.ts";
 import { allOf, misuse } from "./_options.ts";
@@ -107,10 +108,8 @@ export function fetchVia(
           "Give an http: or https: URL.",
           "ENOTSUP",
         );
-      // a Request in place of options says all but the URL; tls and the like may be of its own or of its class
       const request = [given, input].find((one) => one instanceof Request);
-      const init = allOf(given, given instanceof Request ? Request.prototype : Object.prototype);
-      const plan = await planOf(url, request, init);
+      const plan = await planOf(url, request, initOf(given));
       return await run(plan, (mayKeep(plan) && kept) || unkept, turns);
     } catch (error) {
       throw isOurs(error) ? atCaller(error) : withoutOurLines(error);

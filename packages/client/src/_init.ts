@@ -1,0 +1,38 @@
+/* Reads the options of a request to fetch, and refuses those that do not go through the target namespace. */
+import { allOf, misuse, refuseKeys } from "./_options.ts";
+import { THROUGH_KEYS } from "./_through.ts";
+
+const REFUSED = {
+  proxy: "Leave proxy out: the target namespace is the way already.",
+  unix: "UNIX sockets are not those of a network namespace: use fetch.",
+  s3: "Use Bun.S3Client, or sign the request yourself.",
+  session: "Leave session out: connections are kept for each fetchVia.",
+  verbose: "Leave verbose out, and look at the request with tcpdump in the target namespace.",
+};
+
+/* Refuses our own options, which fetch would silently ignore. */
+function refuseOurs(init: object): void {
+  for (const name of THROUGH_KEYS)
+    if (name !== "signal" && Reflect.get(init, name) !== undefined)
+      throw misuse(
+        "fetch",
+        `${name} is not an option of a request`,
+        "Give it to fetchVia. A whole request is ended by signal.",
+      );
+}
+
+/** Reads fetch's second argument. @throws {XSocketError} ENOTSUP, EINVAL */
+export function initOf(given: BunFetchRequestInit | null | undefined): BunFetchRequestInit {
+  // a Request in place of options says all but the URL; tls and the like may be of its own or of its class
+  const init = allOf(given, given instanceof Request ? Request.prototype : Object.prototype);
+  refuseKeys("fetch", init, REFUSED);
+  refuseOurs(init);
+  if (init.protocol !== undefined && !["http1.1", "h1"].includes(init.protocol))
+    throw misuse(
+      "fetch",
+      `protocol is ${init.protocol}`,
+      "Only HTTP/1.1 goes with via.",
+      "ENOTSUP",
+    );
+  return init;
+}
