@@ -1,5 +1,5 @@
 /*
- * Every option key that Bun's types know for serve, listen, connect and udpSocket, read from the types
+ * Every option key that Bun's types know for serve, listen, connect, udpSocket and fetch, read from the types
  * themselves: each must be in exactly one of the lists below, and each list has its test. A new Bun
  * with a new key fails here until somebody has decided what it means through a server.
  */
@@ -113,6 +113,22 @@ const UDP = {
   },
   refused: { fd: 3, unix: "/tmp/x" },
 };
+const FETCH = {
+  observed: {
+    tls: "parity/fetch.ts",
+    decompress: "fetch.test.ts",
+    maxRedirects: "parity/fetch.ts",
+  },
+  refused: {
+    proxy: "http://h",
+    unix: "/tmp/x",
+    s3: {},
+    session: {},
+    verbose: true,
+    compress: true,
+    protocol: "http2",
+  },
+};
 
 function named({ observed, refused }: { observed: object; refused: object }): string[] {
   return [...Object.keys(observed), ...Object.keys(refused)].toSorted();
@@ -128,6 +144,10 @@ test("every option of Bun's types is either passed on and tested, or refused", (
   expect([...keysOf("bun.d.ts", "ConnectSocketOptions"), "fd", "unix"].toSorted()).toEqual(
     named(UDP),
   );
+  const ignored = "timeout"; // docs/sdk.md says so
+  expect(keysOf("globals.d.ts", "BunFetchRequestInit")).toEqual(
+    [...named(FETCH), ignored].toSorted(),
+  );
 });
 
 test("refused options reject with ENOTSUP and an error that names them", async () => {
@@ -137,6 +157,7 @@ test("refused options reject with ENOTSUP and an error that names them", async (
     [connect, CONNECT.refused, { socket: { data() {} }, hostname: "127.0.0.1" }],
     [connect, { fd: 3, unix: "/tmp/x" }, { socket: { data() {} } }], // as Bun.connect takes them
     [udp, UDP.refused, {}],
+    [(options: object) => fetchVia("/nowhere")("http://h/", options), FETCH.refused, {}],
   ];
   for (const [form, refused, rest] of forms)
     for (const [key, value] of Object.entries(refused)) {

@@ -8,7 +8,14 @@ const REFUSED = {
   s3: "Use Bun.S3Client, or sign the request yourself.",
   session: "Leave session out: connections are kept for each fetchVia.",
   verbose: "Leave verbose out, and look at the request with tcpdump in the target namespace.",
+  compress:
+    "Compress the body yourself, for example with Bun.gzipSync, and give a content-encoding header.",
 };
+
+/** An error as fetch's own about an argument. */
+export function argumentError(message: string, code: string): TypeError {
+  return Object.assign(new TypeError(message), { code });
+}
 
 /* Refuses our own options, which fetch would silently ignore. */
 function refuseOurs(init: object): void {
@@ -21,12 +28,11 @@ function refuseOurs(init: object): void {
       );
 }
 
-/** Reads fetch's second argument. @throws {XSocketError} ENOTSUP, EINVAL */
+/** Reads fetch's second argument. @throws {XSocketError} ENOTSUP, EINVAL; TypeError as fetch */
 export function initOf(given: BunFetchRequestInit | null | undefined): BunFetchRequestInit {
   // a Request in place of options says all but the URL; tls and the like may be of its own or of its class
   const init = allOf(given, given instanceof Request ? Request.prototype : Object.prototype);
   refuseKeys("fetch", init, REFUSED);
-  refuseOurs(init);
   if (init.protocol !== undefined && !["http1.1", "h1"].includes(init.protocol))
     throw misuse(
       "fetch",
@@ -34,5 +40,9 @@ export function initOf(given: BunFetchRequestInit | null | undefined): BunFetchR
       "Only HTTP/1.1 goes with via.",
       "ENOTSUP",
     );
+  refuseOurs(init);
+  const most = init.maxRedirects ?? 0;
+  if (!(Number.isInteger(most) && most >= 0))
+    throw argumentError("maxRedirects is no whole number from 0", "ERR_INVALID_ARG_TYPE");
   return init;
 }

@@ -1,5 +1,6 @@
 /* Turns fetch's arguments into a plan for node:http. */
 import type { ClientRequest } from "node:http";
+import { argumentError } from "./_init.ts";
 import { misuse } from "./_options.ts";
 
 /** A request; each redirect that is followed changes it. */
@@ -44,10 +45,6 @@ function streamOn(
     },
     cancel: (reason) => reader.cancel(reason),
   });
-}
-
-function argumentError(message: string, code: string): TypeError {
-  return Object.assign(new TypeError(message), { code });
 }
 
 /* What a stream holds is not always what its type says: Bun takes all of these. */

@@ -10,7 +10,7 @@ import { Turns } from "./_turns.ts";
 import { atCaller, withoutOurLines, XSocketError } from "./error.ts";
 import { type Session, sessionFor } from "./session.ts";
 
-/** The redirects that are followed, as Bun's fetch does; the Fetch standard says 20. */
+/** The most redirects that are followed, as by Bun's fetch; the Fetch standard says 20. */
 const REDIRECTS_MAX = 126;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** URLs that need no network. */
@@ -48,6 +48,7 @@ function follow(plan: Plan, status: number, location: string): void {
 }
 
 async function run(plan: Plan, agents: Agents, turns: Turns): Promise<Response> {
+  const most = Math.min(plan.init.maxRedirects ?? REDIRECTS_MAX, REDIRECTS_MAX);
   for (let redirects = 0; ; redirects++) {
     const answer = await turns.run(plan.signal, (done) => exchange(plan, agents, done));
     const status = answer.statusCode ?? 0;
@@ -57,7 +58,7 @@ async function run(plan: Plan, agents: Agents, turns: Turns): Promise<Response> 
       return responseOf(answer, plan, redirects > 0);
     discard(answer);
     if (mode === "error") throw fetchError("UnexpectedRedirect", plan.url);
-    if (redirects === REDIRECTS_MAX) throw fetchError("TooManyRedirects", plan.url);
+    if (redirects === most) throw fetchError("TooManyRedirects", plan.url);
     follow(plan, status, location);
   }
 }
@@ -79,7 +80,7 @@ function preconnect(): void {}
  * @param via     the server's control socket, `/run/xsocket/default` by default, or a session with it
  * @param through how to look names up, and the time for a connection
  * @returns a function of fetch's shape, which throws {XSocketError} where the connection cannot be
- *   made; ENOTSUP for `proxy`, `unix`, `s3`, `session`, `verbose`, and HTTP/2 and 3
+ *   made; ENOTSUP for `proxy`, `unix`, `s3`, `session`, `verbose`, `compress`, and HTTP/2 and 3
  * @example
  * const fetch = fetchVia("/run/xsocket/vpn");
  * const response = await fetch("http://10.64.0.1/", { signal: AbortSignal.timeout(3000) });

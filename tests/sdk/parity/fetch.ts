@@ -149,6 +149,16 @@ await play({
   "a request that says so does not follow one": async () =>
     (await doFetch(new Request(`${plain}/to/302`, { redirect: "manual" }))).status,
   "many redirects": () => each([100, 126, 127], (left) => text(`/left/${left}`)),
+  "as many redirects as allowed": () =>
+    each([0, 1, 2, 3, 1000, -1, 1.5, "2", true], (most) => {
+      const init: object = { maxRedirects: most };
+      return text("/left/2", init);
+    }),
+  "0 allowed, and none followed": () =>
+    each(["manual", "error"] as const, async (redirect) => {
+      const { status } = await doFetch(`${plain}/to/302`, { redirect, maxRedirects: 0 });
+      return status;
+    }),
   "to HTTPS, and to another origin": async () => [
     await text("/secure", { tls: { ca }, headers: { authorization: "mine" } }),
     await text("/other", { headers: { authorization: "mine", cookie: "a=b", "x-k": "1" } }),
