@@ -74,8 +74,9 @@ test("a request with keepalive false or connection: close has a connection of it
   await using server = await startServer();
   using web = await serve({ via: server.path, hostname, port: 0, fetch: told });
   using there = fetchVia(server.path);
-  const portOf = async (init: BunFetchRequestInit): Promise<string> => {
-    const response = await there(`http://${hostname}:${web.port}/`, init);
+  const url = `http://${hostname}:${web.port}/`;
+  const portOf = async (init: BunFetchRequestInit, asked = new Request(url)): Promise<string> => {
+    const response = await there(asked, init);
     await response.text();
     return response.headers.get("port") ?? "";
   };
@@ -83,10 +84,11 @@ test("a request with keepalive false or connection: close has a connection of it
   const kept = [await portOf({}), await portOf({}), await portOf(streamed)];
   const others = [
     await portOf({ keepalive: false }),
+    await portOf({}, Object.assign(new Request(url), { keepalive: false })),
     await portOf({ headers: { connection: "close" } }),
   ];
   expect(new Set(kept).size).toBe(1);
-  expect(new Set([...kept, ...others]).size).toBe(3);
+  expect(new Set([...kept, ...others]).size).toBe(4);
   expect(await portOf({})).toBe(kept[0] ?? "");
 });
 

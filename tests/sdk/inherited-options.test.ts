@@ -53,17 +53,35 @@ test("fetchVia has the options of a request that an object inherits, as fetch", 
     get tls() {
       return { ca: cert };
     }
+    get page(): never {
+      throw new Error("nobody reads this");
+    }
   }
   for (const ask of [globalThis.fetch, fetchThere]) {
     const posted: object = Object.create({ tls: { ca: cert }, method: "POST", body: "sent" });
     expect(await (await ask(pages.url, posted)).text()).toBe("sent");
     const init = { method: "POST", body: "sent" };
-    const extended = Object.assign(new Request(pages.url.href, init), { tls: { ca: cert } });
-    for (const request of [extended, new Trusting(pages.url.href, init)])
+    const made = (form: typeof Request): Request => new form(pages.url.href, init);
+    const extended = (): Request => Object.assign(made(Request), { tls: { ca: cert } });
+    for (const request of [extended(), made(Trusting)])
       expect(await (await ask(pages.url, request)).text()).toBe("sent");
+    for (const request of [extended(), made(Trusting)])
+      expect(await (await ask(request)).text()).toBe("sent");
+    const other: object = { tls: undefined, body: "other" };
+    expect(await (await ask(extended(), other)).text()).toBe("other");
+    await expect(ask(made(Trusting), { tls: { ca: "none" } })).rejects.toThrow();
     const checked: object = Object.create({ tls: { ca: cert, checkServerIdentity } });
     await expect(ask(pages.url, checked)).rejects.toThrow("another one was expected");
     await expect(ask(pages.url, { tls: new Pinned(cert) })).rejects.toThrow("not the pinned one");
+  }
+});
+
+test("a Request that has an option which does not go with via is refused", async () => {
+  using there = fetchVia("/nowhere");
+  for (const refused of [{ proxy: "http://127.0.0.1:9" }, { unix: "/tmp/x" }, { protocol: "h2" }]) {
+    const request = Object.assign(new Request("http://127.0.0.1:9/"), refused);
+    await expect(there(request)).rejects.toMatchObject({ code: "ENOTSUP" });
+    await expect(there("http://127.0.0.1:9/", request)).rejects.toMatchObject({ code: "ENOTSUP" });
   }
 });
 

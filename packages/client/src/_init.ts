@@ -12,6 +12,11 @@ const REFUSED = {
     "Compress the body yourself, for example with Bun.gzipSync, and give a content-encoding header.",
 };
 
+/* Bun's fetch finds these also in a Request, where a program or a class of its own has put them. */
+const OF_REQUESTS = ["tls", "decompress", "maxRedirects", "keepalive", "protocol"].concat(
+  Object.keys(REFUSED),
+);
+
 /** An error as fetch's own about an argument. */
 export function argumentError(message: string, code: string): TypeError {
   return Object.assign(new TypeError(message), { code });
@@ -28,10 +33,14 @@ function refuseOurs(init: object): void {
       );
 }
 
-/** Reads fetch's second argument. @throws {XSocketError} ENOTSUP, EINVAL; TypeError as fetch */
-export function initOf(given: BunFetchRequestInit | null | undefined): BunFetchRequestInit {
-  // a Request in place of options says all but the URL; tls and the like may be of its own or of its class
-  const init = allOf(given, given instanceof Request ? Request.prototype : Object.prototype);
+/** Reads the options of a request. A `Request` says all else itself. @throws {XSocketError} ENOTSUP, EINVAL; TypeError as fetch */
+export function initOf(
+  request: Request | undefined,
+  given: BunFetchRequestInit | null | undefined,
+): BunFetchRequestInit {
+  const init = allOf(given instanceof Request ? {} : given);
+  for (const name of OF_REQUESTS)
+    Reflect.set(init, name, Reflect.get(init, name) ?? Reflect.get(request ?? {}, name));
   refuseKeys("fetch", init, REFUSED);
   if (init.protocol !== undefined && !["http1.1", "h1"].includes(init.protocol))
     throw misuse(

@@ -17,16 +17,13 @@ export function misuse(
 
 /**
  * All that an object has, from its class and its prototype as well, as properties of one object: a copy by "..."
- * silently lacks those, and Bun reads them. Of what is no object it is nothing. `base` is the prototype to stop at.
+ * silently lacks those, and Bun reads them. Of what is no object it is nothing.
  */
-export function allOf<Options>(
-  options: Options,
-  base: object = Object.prototype,
-): NonNullable<Options> {
+export function allOf<Options>(options: Options): NonNullable<Options> {
   const all = {};
   const given: unknown = options;
   if (typeof given === "object" && given !== null)
-    for (let at = given; at && at !== base; at = Object.getPrototypeOf(at))
+    for (let at = given; at && at !== Object.prototype; at = Object.getPrototypeOf(at))
       for (const name of Object.getOwnPropertyNames(at))
         if (name !== "constructor" && !Object.hasOwn(all, name))
           Reflect.set(all, name, Reflect.get(given, name));

@@ -110,7 +110,7 @@ export function fetchVia(
           "ENOTSUP",
         );
       const request = [given, input].find((one) => one instanceof Request);
-      const plan = await planOf(url, request, initOf(given));
+      const plan = await planOf(url, request, initOf(request, given));
       return await run(plan, (mayKeep(plan) && kept) || unkept, turns);
     } catch (error) {
       throw isOurs(error) ? atCaller(error) : withoutOurLines(error);

@@ -154,6 +154,18 @@ await play({
       const init: object = { maxRedirects: most };
       return text("/left/2", init);
     }),
+  "options that a request has of its own": () =>
+    each(
+      [
+        ["/left/2", { maxRedirects: 1 }],
+        ["/left/2", { maxRedirects: 2 }],
+        ["/encoded/gzip", { decompress: false }],
+      ] as const,
+      async ([path, own]) => {
+        const request = Object.assign(new Request(plain + path), own);
+        return (await doFetch(request)).text();
+      },
+    ),
   "0 allowed, and none followed": () =>
     each(["manual", "error"] as const, async (redirect) => {
       const { status } = await doFetch(`${plain}/to/302`, { redirect, maxRedirects: 0 });
