@@ -87,6 +87,20 @@ static void test_closed_once_moved(void)
 	close_meanwhile(SYS_getsockopt, SOL_SOCKET, put_another_last);
 }
 
+static void put_zeros(void)
+{
+	int zeros = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+
+	CHECK_EQ(dup2(zeros, watched.fd), watched.fd);
+	close(zeros);
+}
+
+/* The same with a file that no epoll set takes (EPERM). */
+static void test_closed_at_removal(void)
+{
+	close_meanwhile(SYS_epoll_ctl, EPOLL_CTL_DEL, put_zeros);
+}
+
 static int copy;
 
 static void put_another_at_copy(void)
@@ -381,6 +395,39 @@ static void test_given_away_late(void)
 	give_away_meanwhile(CALL_FCNTL, F_GETFD, give_number_away_twice);
 }
 
+static void limit_ttl(void)
+{
+	const int ttl = TTL;
+
+	watched.fd = pair_socket(SOCK_STREAM);
+	CHECK_EQ(setsockopt(watched.fd, IPPROTO_IP, IP_MINTTL, &ttl, sizeof(ttl)), 0);
+}
+
+static void renumber_and_put_another(void)
+{
+	renumbered = dup(watched.fd);
+	put_another();
+}
+
+/* The same if its number is no socket's by the time an option is read that must not be lost. */
+static void test_given_away_surveyed(void)
+{
+	limit_ttl();
+	run_watched(bind_watched, CALL_FCNTL, F_GETFL, renumber_and_put_another);
+	if (!pair_preloaded())
+		renumber_and_put_another();
+	CHECK_EQ(pair_port(renumbered), 3700);
+	CHECK(pair_is_there(renumbered));
+	CHECK_EQ(pair_option(renumbered, IPPROTO_IP, IP_MINTTL), TTL);
+}
+
+/* If it has no other number, bind succeeds as ever. */
+static void test_closed_surveyed(void)
+{
+	limit_ttl();
+	run_watched(bind_watched, CALL_FCNTL, F_GETFL, put_another);
+}
+
 static void bind_elsewhere(void)
 {
 	give_number_away();
@@ -456,6 +503,7 @@ int main(void)
 		test_skip("the emulator's own calls would be filtered");
 	RUN_BY(child_run, test_closed_meanwhile);
 	RUN_BY(child_run, test_closed_last);
+	RUN_BY(child_run, test_closed_at_removal);
 	RUN_BY(child_run, test_closed_once_moved);
 	RUN_BY(child_run, test_copy_closed_once_moved);
 	RUN_BY(child_run, test_closed_once_fired);
@@ -473,6 +521,8 @@ int main(void)
 	RUN_BY(child_run, test_given_away_while_asking);
 	RUN_BY(child_run, test_given_away_before);
 	RUN_BY(child_run, test_given_away_late);
+	RUN_BY(child_run, test_given_away_surveyed);
+	RUN_BY(child_run, test_closed_surveyed);
 	RUN_BY(child_run, test_given_away_bound);
 	RUN(test_written_meanwhile);
 	return 0;

@@ -201,6 +201,12 @@ static bool is_gone(int fd, socket_key key)
 	return now != key && !moved_is(now);
 }
 
+/* Return: rc, or SWAP_E_GONE for an error that is about whatever has the number by now. */
+static int unless_gone(int rc, int fd, socket_key key)
+{
+	return rc < 0 && is_gone(fd, key) ? SWAP_E_GONE : rc;
+}
+
 /* Return: 0 when the number still has the socket, which is unbound; SWAP_E_GONE or SWAP_E_LEAVE. */
 static int look_again(int fd, socket_key key)
 {
@@ -274,7 +280,9 @@ static int swap_claimed(int fd, int now, const struct kind *kind, const struct s
 		            kept_is_foreign() ? "asking for a socket as another user than at chroot"
 		                              : "asking for a socket",
 		            new_fd);
-	rc = carry_options(now, new_fd, key, &survey);
+	rc = unless_gone(carry_options(now, new_fd, key, &survey), now, key);
+	if (rc == SWAP_E_GONE)
+		return rc;
 	if (rc < 0)
 		return fail(fd, kind, call, "carrying its options over", rc);
 	status_prepare(now, new_fd, kind, key);
@@ -289,7 +297,7 @@ static int swap_claimed(int fd, int now, const struct kind *kind, const struct s
 	rc = run(new_fd, call);
 	if (rc < 0)
 		return fail(fd, kind, call, call->listen ? "listen" : "bind", rc);
-	rc = exchange(now, new_fd, key);
+	rc = unless_gone(exchange(now, new_fd, key), now, key);
 	if (rc < 0)
 		return fail(fd, kind, call, "replacing the socket", rc);
 	if (rc == SWAP_E_LEAVE)
