@@ -428,6 +428,38 @@ static void test_closed_surveyed(void)
 	run_watched(bind_watched, CALL_FCNTL, F_GETFL, put_another);
 }
 
+#define LAST_LOOK 6 /* by then the library has found out all about the number */
+
+static int look, looks;
+
+/* Puts a socket of another kind under the number, once it was looked at so many times. */
+static void put_other_kind(void)
+{
+	const int another = pair_socket(SOCK_DGRAM);
+
+	watched.is_early = looks++ < look;
+	if (!watched.is_early)
+		CHECK_EQ(dup2(another, watched.fd), watched.fd);
+	close(another);
+}
+
+static void give_away_at_look(void)
+{
+	watched.fd = pair_socket(SOCK_STREAM);
+	run_watched(bind_watched, SYS_getsockopt, SOL_SOCKET, put_other_kind);
+	if (!pair_preloaded())
+		return;
+	CHECK_EQ(pair_option(watched.fd, SOL_SOCKET, SO_TYPE), SOCK_DGRAM);
+	CHECK(pair_port(watched.fd) == 0 || pair_is_there(watched.fd));
+}
+
+/* Whichever of the two sockets is bound, the one that is there stays of its kind. */
+static void test_given_away_known(void)
+{
+	for (look = 0; look <= LAST_LOOK; look++)
+		child_run(give_away_at_look);
+}
+
 static void bind_elsewhere(void)
 {
 	give_number_away();
@@ -521,6 +553,7 @@ int main(void)
 	RUN_BY(child_run, test_given_away_while_asking);
 	RUN_BY(child_run, test_given_away_before);
 	RUN_BY(child_run, test_given_away_late);
+	RUN(test_given_away_known);
 	RUN_BY(child_run, test_given_away_surveyed);
 	RUN_BY(child_run, test_closed_surveyed);
 	RUN_BY(child_run, test_given_away_bound);

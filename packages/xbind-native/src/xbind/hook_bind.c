@@ -50,6 +50,7 @@ int decide_bind(int fd, const void *application_addr, socklen_t len)
 	struct swap_call call = {.len = len};
 	union inet_addr addr;
 	struct kind kind;
+	socket_key key;
 	int rc;
 
 	if (!config_any())
@@ -64,7 +65,7 @@ int decide_bind(int fd, const void *application_addr, socklen_t len)
 		return leave(fd, -1, "no IPv4 or IPv6 address");
 	if (!config_lists(call.port, call.port))
 		return leave(fd, call.port, "the port is not listed");
-	rc = kind_read(fd, &kind);
+	rc = kind_and_key(fd, &kind, &key);
 	if (rc < 0) {
 		log_failed(fd, CONFIG_PROTOS, call.port, call.port, "asking what socket it is", rc);
 		return rc;
@@ -76,7 +77,7 @@ int decide_bind(int fd, const void *application_addr, socklen_t len)
 	if (config_all(kind_proto(&kind)) && !home_has(fd))
 		return leave(fd, call.port, "a socket of another namespace than the program's own");
 	addr.in.sin_port = htons(call.published);
-	return swap_socket(fd, &kind, &call);
+	return swap_socket(fd, &kind, key, &call);
 }
 
 int follow_bind(int fd, const void *addr, socklen_t len)

@@ -12,11 +12,12 @@ int decide_listen(int fd, int backlog)
 {
 	const struct swap_call call = {.listen = true, .backlog = backlog};
 	struct kind kind;
+	socket_key key;
 	int rc;
 
 	if (!config_all(CONFIG_TCP) || !kind_is_unbound(fd))
 		return SWAP_E_LEAVE;
-	rc = kind_read(fd, &kind);
+	rc = kind_and_key(fd, &kind, &key);
 	if (rc < 0) { /* its port would open at home */
 		log_failed(fd, CONFIG_TCP, 0, 0, "asking what socket it is", rc);
 		return rc;
@@ -25,7 +26,7 @@ int decide_listen(int fd, int backlog)
 		return SWAP_E_LEAVE;
 	if (kind_has_address(fd))
 		return SWAP_E_LEAVE; /* a bind has moved it, and it has no port yet */
-	return swap_socket(fd, &kind, &call);
+	return swap_socket(fd, &kind, key, &call);
 }
 
 EXPORT int hook_listen(int fd, int backlog)

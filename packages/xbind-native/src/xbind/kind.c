@@ -38,6 +38,20 @@ int kind_read(int fd, struct kind *ret)
 	return 0;
 }
 
+int kind_and_key(int fd, struct kind *ret, socket_key *ret_key)
+{
+	socket_key key;
+	int rc;
+
+	do {
+		key = key_of(fd);
+		rc = kind_read(fd, ret);
+	} while (key_of(fd) != key);
+	if (rc == 0)
+		*ret_key = key;
+	return rc;
+}
+
 bool kind_is_of(int fd, socket_key key)
 {
 	struct kind kind;

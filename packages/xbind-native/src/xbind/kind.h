@@ -29,6 +29,16 @@ struct kind {
  */
 int kind_read(int fd, struct kind *ret);
 
+/**
+ * kind_and_key() - kind_read(), and which socket it is
+ * @fd:      any number; another thread may put another socket there meanwhile
+ * @ret:     the kind
+ * @ret_key: the key of the socket that is of this kind, KEY_NONE where the key is refused
+ *
+ * Return: as kind_read().
+ */
+int kind_and_key(int fd, struct kind *ret, socket_key *ret_key);
+
 /* Is fd the socket of that key? Another kind of file may have the same key. */
 bool kind_is_of(int fd, socket_key key);
 

@@ -325,16 +325,15 @@ static int swap_renumbered(int fd, const struct kind *kind, const struct swap_ca
 	return rc == SWAP_E_LEAVE && now != fd ? -EINVAL : rc;
 }
 
-int swap_socket(int fd, const struct kind *kind, const struct swap_call *call)
+int swap_socket(int fd, const struct kind *kind, socket_key key, const struct swap_call *call)
 {
-	const socket_key claimed = key_of(fd);
-	const struct lock_turn claim = claim_take(claimed);
+	const struct lock_turn claim = claim_take(key);
 	const socket_key now = key_of(fd);
-	/* The last holder of the claim may have moved it. Any other socket may be of another kind.
-	 */
-	const socket_key key = moved_is(now) ? now : claimed;
 	int rc = SWAP_E_LEAVE;
 
+	/* moved by the last holder of the claim: any other socket may be of another kind */
+	if (moved_is(now))
+		key = now;
 	if (!kind_is_unbound(fd)) {
 		if (!call->listen)
 			log_left(fd, call->port, "already bound or connected");

@@ -23,14 +23,15 @@ struct swap_call {
 
 /**
  * swap_socket() - move a socket to the target namespace and run a call on it there
- * @fd:   the program's socket, of @kind
- * @kind: what the new socket is made as
+ * @fd:   the program's socket
+ * @kind: its kind, which the new socket is made as
+ * @key:  its key, by which it is found if @fd is another file by now
  * @call: what runs on the new socket before it takes the old one's place
  *
  * Return: what the call gave (0); SWAP_E_LEAVE when @fd is bound already; -errno of
  *         the call or of what comes before it. On failure the program's socket is untouched.
  */
-int swap_socket(int fd, const struct kind *kind, const struct swap_call *call);
+int swap_socket(int fd, const struct kind *kind, socket_key key, const struct swap_call *call);
 
 /* Is this thread running the program's call on this socket? A bind of it now comes from another
  * library, one that stands in front of libc. */
