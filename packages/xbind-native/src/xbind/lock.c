@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <linux/kcmp.h>
+#include <pthread.h>
 #include <sys/syscall.h>
 
 #define STEP_MS 1 /* milliseconds between two looks at a lock that is taken */
@@ -51,6 +52,7 @@ struct lock_turn lock_enter(_Atomic int *holder, int longest_ms)
 {
 	struct lock_turn turn = {.signals = signals_block()};
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &turn.cancellation);
 	if (lock_take(holder, longest_ms))
 		turn.held = holder;
 	return turn;
@@ -61,4 +63,5 @@ void lock_leave(const struct lock_turn *turn)
 	if (turn->held)
 		lock_give(turn->held);
 	signals_restore(turn->signals);
+	pthread_setcancelstate(turn->cancellation, NULL);
 }

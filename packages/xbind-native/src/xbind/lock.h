@@ -30,10 +30,12 @@ void lock_give(_Atomic int *holder);
 struct lock_turn {
 	_Atomic int *held; /* NULL where we are not the holder */
 	uint64_t signals;
+	int cancellation; /* pthread_setcancelstate(3) as it was */
 };
 
 /* lock_take() with signals blocked until lock_leave(): a handler might take the lock as well, wait
- * for a thread that wants it, or never return. */
+ * for a thread that wants it, or never return. Nor is the thread cancelled: a function that another
+ * library puts in the place of libc's may be a cancellation point. */
 struct lock_turn lock_enter(_Atomic int *holder, int longest_ms);
 void lock_leave(const struct lock_turn *turn);
 
