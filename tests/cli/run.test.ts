@@ -190,4 +190,7 @@ test("resolves a relative XSOCKET_LIBDIR in the current directory", async () => 
   const env = { XSOCKET_LIBDIR: "lib/", LD_PRELOAD: undefined };
   const { stdout } = await here.run([XSOCKET, "lib", "xbind"], { env, cwd: dir.path });
   expect(stdout).toBe(`${dir.join("lib/libxbind.so")}\n`);
+  const unexpanded = { ...env, XSOCKET_LIBDIR: "~/lib" };
+  const { stderr } = await here.run([XSOCKET, "lib", "xbind"], { env: unexpanded });
+  expect(stderr).toContain("~/lib: write $HOME/lib\n");
 });

@@ -93,20 +93,17 @@ function absolute(name: string): string {
 }
 
 /**
- * The absolute path of a file that the user has named.
+ * The absolute path of a directory that the user has named.
  *
  * @throws {MisuseError} for a relative one in a directory that may not be entered or was removed, for one that
- * is not UTF-8, since it would be another file's, for one that has the shell's `~` still in it, and for one that
- * ends in a slash, since it can only be a directory's
+ * is not UTF-8, since it would be another one's, and for one that has the shell's `~` still in it
  */
-export function userPath(name: string): string {
+export function userDirectory(name: string): string {
   // as in --socket=~/control: to make the directory "~" here would be a trap
   if (name.startsWith("~/"))
     throw new MisuseError(
       `the shell has not replaced the ~ of ${name}: write $HOME${name.slice(1)}`,
     );
-  if (name.endsWith("/"))
-    throw new MisuseError(`${name} ends in a slash, as a directory does: give the path of a file`);
   checkResolvable(name);
   const path = absolute(name);
   if (isGone && `${path}/`.startsWith(`${directory}/`))
@@ -115,4 +112,15 @@ export function userPath(name: string): string {
     );
   if (isText(path)) return path;
   throw new MisuseError(`${path} is not UTF-8: give a path that is, such as that of a link to it`);
+}
+
+/**
+ * The absolute path of a file that the user has named.
+ *
+ * @throws {MisuseError} as {@link userDirectory}, and for one that ends in a slash, since it can only be a directory's
+ */
+export function userPath(name: string): string {
+  const path = userDirectory(name);
+  if (!name.endsWith("/")) return path;
+  throw new MisuseError(`${name} ends in a slash, as a directory does: give the path of a file`);
 }

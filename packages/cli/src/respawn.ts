@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { CWD_FD, type Identity, type Successor } from "@xsocket/server";
-import { userPath } from "./directory.ts";
+import { userDirectory } from "./directory.ts";
 
 /** The descriptor to say that there is no channel for a plan. */
 const NO_PLAN = "-1";
@@ -20,7 +20,7 @@ export function successorAs(user: Identity): Successor {
 
 function startDirectory(): string {
   try {
-    return userPath(".");
+    return userDirectory(".");
   } catch {
     return "/";
   }

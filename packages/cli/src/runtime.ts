@@ -1,10 +1,10 @@
 import { writeFileSync } from "node:fs";
-import { userPath } from "./directory.ts";
+import { userDirectory } from "./directory.ts";
 
 /** Makes the libraries' directory absolute: it is relative to where the command was started, not to /. */
 export function settleLibraryDirectory(env: NodeJS.ProcessEnv): void {
   const named = env["XSOCKET_LIBDIR"];
-  if (named) env["XSOCKET_LIBDIR"] = userPath(`${named}/.`); // may end in a slash
+  if (named) env["XSOCKET_LIBDIR"] = userDirectory(named);
 }
 
 /** Gives this process the command's name, by which ps(1), pgrep(1) and the logs of servers know it. */
