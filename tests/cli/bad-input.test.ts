@@ -68,6 +68,7 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ["sevre", 2, "did you mean serve?"],
   ["run --prot 1", 2, "did you mean --port?"],
   ["run -p 1", 2, "did you mean --port?"],
+  ["-p 1 -- true", 2, "option -p before the command: see"], // not "policy"
   ["--verison", 2, "did you mean --version?"],
   ["version", 2, "did you mean --version?"],
   ["--status", 2, "did you mean status?"],

@@ -1,18 +1,18 @@
 import { expect, test } from "bun:test";
 import { nearest } from "./nearest.ts";
 
-const KNOWN = ["serve", "run", "port", "socket", "shared-directory", "--version"];
+const KNOWN = ["serve", "run", "--port", "socket", "shared-directory", "--version"];
 
 test.each([
   ["rnu", "run"],
   ["sevre", "serve"],
-  ["prot", "port"],
+  ["prot", "--port"],
   ["sokcet", "socket"],
   ["shared", "shared-directory"],
   ["shared-directoy", "shared-directory"],
   ["se", "serve"],
   ["s", "serve"],
-  ["-p", "port"],
+  ["-p", "--port"],
   ["xyrun", "run"],
   ["sexyrve", "serve"],
   ["sve", "serve"],
@@ -25,9 +25,12 @@ test.each([
   expect(nearest(word, KNOWN)).toBe(meant);
 });
 
-test.each(["frobnicate", "x", "", "ab", "--", "sxxxet"])("suggests nothing for %p", (word) => {
-  expect(nearest(word, KNOWN)).toBeUndefined();
-});
+test.each(["frobnicate", "x", "-r", "", "ab", "--", "sxxxet"])(
+  "suggests nothing for %p",
+  (word) => {
+    expect(nearest(word, KNOWN)).toBeUndefined();
+  },
+);
 
 test("suggests nothing for a word that shares no letter or is much shorter", () => {
   expect(nearest("zz", ["ab"])).toBeUndefined();

@@ -24,7 +24,11 @@ function withoutDashes(word: string): string {
  */
 export function nearest(given: string, known: readonly string[]): string | undefined {
   const word = withoutDashes(given);
-  const longer = known.find((other) => word !== "" && withoutDashes(other).startsWith(word));
+  // one letter behind a dash is short for an option, and for no command
+  const isShort = word.length === 1 && given !== word;
+  const begins = (other: string): boolean =>
+    isShort ? other.startsWith(`--${word}`) : withoutDashes(other).startsWith(word);
+  const longer = word === "" ? undefined : known.find(begins);
   if (longer !== undefined) return longer;
   const [best] = known
     .map((other) => ({ other, wrong: distance(word, withoutDashes(other)) }))
