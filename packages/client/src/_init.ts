@@ -39,8 +39,10 @@ export function initOf(
   given: BunFetchRequestInit | null | undefined,
 ): BunFetchRequestInit {
   const init = allOf(given instanceof Request ? {} : given);
-  for (const name of OF_REQUESTS)
-    Reflect.set(init, name, Reflect.get(init, name) ?? Reflect.get(request ?? {}, name));
+  for (const name of OF_REQUESTS) {
+    const found: unknown = Reflect.get(init, name) ?? Reflect.get(request ?? {}, name);
+    Reflect.set(init, name, found ?? undefined); // null says nothing, in either of them
+  }
   refuseKeys("fetch", init, REFUSED);
   if (init.protocol !== undefined && !["http1.1", "h1"].includes(init.protocol))
     throw misuse(

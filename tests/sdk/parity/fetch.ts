@@ -160,6 +160,7 @@ await play({
         ["/left/2", { maxRedirects: 1 }],
         ["/left/2", { maxRedirects: 2 }],
         ["/encoded/gzip", { decompress: false }],
+        ["/left/0", { tls: null, proxy: null, unix: null, verbose: null, protocol: null }],
       ] as const,
       async ([path, own]) => {
         const request = Object.assign(new Request(plain + path), own);
