@@ -50,6 +50,17 @@ test("limits a user's connections but not the requests on each", () => {
   expect([12, 14].map((fd) => take(fd))).toEqual([undefined, "connections"]);
 });
 
+test("what is forgotten counts no more, and is not given back", async () => {
+  const counts = quotas();
+  const rule = plainRule("r", { socketsPerMinute: 2, connections: 1 });
+  const take = (fd: number) => counts.take(rule, 0, 1000, fd, 1);
+  expect([10, 10, 10].map((fd) => take(fd))).toEqual([undefined, undefined, "sockets per minute"]);
+  await counts.forget();
+  expect(take(11)).toBeUndefined();
+  counts.close(10);
+  expect([10, 12, 11].map((fd) => take(fd))).toEqual(["connections", "connections", undefined]);
+});
+
 test("a closed connection is given back only once, even in the first row", () => {
   const counts = quotas(1);
   const rule = plainRule("r", { connections: 1 });
@@ -133,6 +144,17 @@ test("counts under the lock", () => {
   });
   new Quotas(memory, 1).take(rule, 0, 7, 5, 1);
   expect([...holders, holder[0]]).toEqual([3, 0]);
+});
+
+test("forgets under the lock", async () => {
+  const memory = createQuotaMemory(DESCRIPTORS);
+  const holder = new Int32Array(memory.lock);
+  holder[0] = 3;
+  const forgotten = new Quotas(memory).forget();
+  expect(Bun.peek.status(forgotten)).toBe("pending");
+  holder[0] = 0;
+  await forgotten;
+  expect(holder[0]).toBe(0);
 });
 
 /** Takes 8000 times in a thread of its own and returns how many succeeded. */

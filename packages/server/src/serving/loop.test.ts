@@ -223,6 +223,25 @@ test("a stopping thread looks only at the connections that are ready", () => {
   expect(looks).toEqual([1]); // when it began to stop
 });
 
+test("a stopping thread ends when its last connection has", () => {
+  const { memory, shared } = idleConnection(1);
+  shared.set(CONNECTION, FIELD.state, STATE.fresh);
+  const orders: Order[] = [];
+  let waits = 0;
+  const kernel = {
+    monotonic: () => 0,
+    epollWait(_: number, pairs: Uint32Array) {
+      if (waits++ === 0) orders.push({ kind: "stop" });
+      if (waits > 9) throw new Error("waits on");
+      pairs.set([EPOLLIN, waits === 1 ? WAKE_DATA : CONNECTION]);
+      return 1;
+    },
+    receivePacket: () => (waits < 3 ? -errno.EAGAIN : 0),
+  };
+  threadOne(memory, orders, kernel).run();
+  expect([waits, shared.get(CONNECTION, FIELD.state)]).toEqual([3, STATE.free]);
+});
+
 /** Counts the garbage collections of a thread that has so many steps to do, then a pause, twice. */
 function collections(steps: number): number {
   using collect = spyOn(Bun, "gc").mockImplementation(() => undefined);
