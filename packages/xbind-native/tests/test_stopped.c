@@ -9,27 +9,11 @@
 
 #include <fcntl.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/stat.h>
 
 static void make_watched(void)
 {
 	watched.set = epoll_create1(EPOLL_CLOEXEC);
 	watched.fd = pair_socket(SOCK_STREAM);
-}
-
-/* Replaces a descriptor by another file, which can be read. */
-static void put_another_at(int fd)
-{
-	int another = eventfd(1, EFD_CLOEXEC);
-
-	CHECK_EQ(dup2(another, fd), fd);
-	close(another);
-}
-
-static void put_another(void)
-{
-	put_another_at(watched.fd);
 }
 
 /* Acts once the socket has been removed from its set, at the last check of its number. */
@@ -201,12 +185,6 @@ static void test_closed_before_taken(void)
 	run_watched_move(bind_taken, SHUT_RD, close_watched);
 }
 
-static void bind_late(void)
-{
-	CHECK_EQ(pair_bind(watched.fd, watched.port), pair_preloaded() ? -1 : 0);
-	CHECK(!pair_preloaded() || errno == EINVAL);
-}
-
 static void bind_unlisted(void)
 {
 	CHECK_EQ(pair_bind(watched.fd, NOT_LISTED), 0);
@@ -216,7 +194,7 @@ static void bind_unlisted(void)
 static void test_bound_meanwhile(void)
 {
 	watched.fd = pair_socket(SOCK_STREAM);
-	run_watched_move(bind_late, SHUT_RD, bind_unlisted);
+	run_watched_move(bind_watched_late, SHUT_RD, bind_unlisted);
 	CHECK_EQ(pair_port(watched.fd), pair_preloaded() ? NOT_LISTED : watched.port);
 }
 
@@ -235,7 +213,7 @@ static void test_connected_meanwhile(void)
 	watched.set = epoll_create1(EPOLL_CLOEXEC);
 	watched.fd = pair_socket(SOCK_DGRAM);
 	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, watched.fd, &event), 0);
-	run_watched(bind_late, CALL_FCNTL, F_GETFD, connect_watched);
+	run_watched(bind_watched_late, CALL_FCNTL, F_GETFD, connect_watched);
 	CHECK_EQ(getpeername(watched.fd, (struct sockaddr *)&peer, &len),
 	         pair_preloaded() ? 0 : -1);
 	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
@@ -301,181 +279,6 @@ static void test_forked_behind_chroot(void)
 	watched.port = 3704;
 	bind_often();
 	run_watched(bind_counted, SYS_getsockopt, IPPROTO_TCP, fork_beside);
-}
-
-static int renumbered;
-
-static void renumber_watched(void)
-{
-	renumbered = dup(watched.fd);
-	close_watched();
-}
-
-/* The socket is bound under its new number. */
-static void test_renumbered_meanwhile(void)
-{
-	bind_meanwhile(renumber_watched);
-	if (!pair_preloaded())
-		renumber_watched();
-	CHECK_EQ(pair_port(renumbered), 3700);
-	CHECK(pair_is_there(renumbered));
-}
-
-#define TTL 77
-
-/* Moves the socket to a new number, and gives its old one to a socket of another kind. */
-static void give_number_away(void)
-{
-	const int another = pair_socket(SOCK_DGRAM);
-
-	renumbered = dup(watched.fd);
-	CHECK_EQ(dup2(another, watched.fd), watched.fd);
-	close(another);
-}
-
-/* The same at the first call, and another new number at the second. */
-static void give_number_away_twice(void)
-{
-	const int before = renumbered;
-
-	watched.is_early = before == 0;
-	if (before == 0) {
-		give_number_away();
-		return;
-	}
-	renumbered = dup(before);
-	close(before);
-}
-
-static int shared_socket(void)
-{
-	const int fd = pair_socket(SOCK_STREAM), one = 1;
-
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
-	return fd;
-}
-
-/* The socket is bound with its own options, and the one under its old number is unchanged. */
-static void give_away_meanwhile(long call, unsigned argument, void (*act)(void))
-{
-	const int ttl = TTL;
-	struct stat status;
-
-	CHECK_EQ(pair_bind(shared_socket(), watched.port), 0);
-	watched.fd = shared_socket();
-	CHECK_EQ(setsockopt(watched.fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
-	CHECK_EQ(fchmod(watched.fd, S_IRWXU), 0);
-	run_watched(bind_watched, call, argument, act);
-	if (!pair_preloaded())
-		act();
-	CHECK_EQ(pair_port(renumbered), 3700);
-	CHECK(pair_is_there(renumbered));
-	CHECK_EQ(pair_option(renumbered, IPPROTO_IP, IP_TTL), TTL);
-	CHECK_EQ(fstat(renumbered, &status), 0);
-	CHECK_EQ(status.st_mode, S_IFSOCK | S_IRWXU);
-	CHECK_EQ(pair_port(watched.fd), 0);
-	CHECK_EQ(pair_option(watched.fd, SOL_SOCKET, SO_TYPE), SOCK_DGRAM);
-}
-
-/* At the time when the server makes the new socket. */
-static void test_given_away_while_asking(void)
-{
-	give_away_meanwhile(SYS_shutdown, SHUT_WR, give_number_away);
-}
-
-/* When the library knows the kind of socket and has not asked for anything yet. */
-static void test_given_away_before(void)
-{
-	give_away_meanwhile(SYS_rt_sigaction, 0, give_number_away);
-}
-
-/* When only the exchange is left to do. */
-static void test_given_away_late(void)
-{
-	give_away_meanwhile(CALL_FCNTL, F_GETFD, give_number_away_twice);
-}
-
-static void limit_ttl(void)
-{
-	const int ttl = TTL;
-
-	watched.fd = pair_socket(SOCK_STREAM);
-	CHECK_EQ(setsockopt(watched.fd, IPPROTO_IP, IP_MINTTL, &ttl, sizeof(ttl)), 0);
-}
-
-static void renumber_and_put_another(void)
-{
-	renumbered = dup(watched.fd);
-	put_another();
-}
-
-/* The same if its number is no socket's by the time an option is read that must not be lost. */
-static void test_given_away_surveyed(void)
-{
-	limit_ttl();
-	run_watched(bind_watched, CALL_FCNTL, F_GETFL, renumber_and_put_another);
-	if (!pair_preloaded())
-		renumber_and_put_another();
-	CHECK_EQ(pair_port(renumbered), 3700);
-	CHECK(pair_is_there(renumbered));
-	CHECK_EQ(pair_option(renumbered, IPPROTO_IP, IP_MINTTL), TTL);
-}
-
-/* If it has no other number, bind succeeds as ever. */
-static void test_closed_surveyed(void)
-{
-	limit_ttl();
-	run_watched(bind_watched, CALL_FCNTL, F_GETFL, put_another);
-}
-
-#define LAST_LOOK 6 /* by then the library has found out all about the number */
-
-static int look, looks;
-
-/* Puts a socket of another kind under the number, once it was looked at so many times. */
-static void put_other_kind(void)
-{
-	const int another = pair_socket(SOCK_DGRAM);
-
-	watched.is_early = looks++ < look;
-	if (!watched.is_early)
-		CHECK_EQ(dup2(another, watched.fd), watched.fd);
-	close(another);
-}
-
-static void give_away_at_look(void)
-{
-	watched.fd = pair_socket(SOCK_STREAM);
-	run_watched(bind_watched, SYS_getsockopt, SOL_SOCKET, put_other_kind);
-	if (!pair_preloaded())
-		return;
-	CHECK_EQ(pair_option(watched.fd, SOL_SOCKET, SO_TYPE), SOCK_DGRAM);
-	CHECK(pair_port(watched.fd) == 0 || pair_is_there(watched.fd));
-}
-
-/* Whichever of the two sockets is bound, the one that is there stays of its kind. */
-static void test_given_away_known(void)
-{
-	for (look = 0; look <= LAST_LOOK; look++)
-		child_run(give_away_at_look);
-}
-
-static void bind_elsewhere(void)
-{
-	give_number_away();
-	if (pair_preloaded())
-		CHECK_EQ(pair_bind(renumbered, NOT_LISTED), 0);
-}
-
-/* Another thread binds the socket under its new number: what has the old number stays unbound. */
-static void test_given_away_bound(void)
-{
-	watched.fd = pair_socket(SOCK_STREAM);
-	run_watched(bind_late, SYS_shutdown, SHUT_WR, bind_elsewhere);
-	if (!pair_preloaded())
-		bind_elsewhere();
-	CHECK_EQ(pair_port(watched.fd), 0);
-	CHECK_EQ(pair_port(renumbered), pair_preloaded() ? NOT_LISTED : watched.port);
 }
 
 static void bind_without_stderr(void)
@@ -549,14 +352,6 @@ int main(void)
 	RUN_BY(child_run, test_forked_while_asking);
 	RUN_BY(child_run, test_forked_before_bind);
 	RUN_BY(child_run, test_forked_behind_chroot);
-	RUN_BY(child_run, test_renumbered_meanwhile);
-	RUN_BY(child_run, test_given_away_while_asking);
-	RUN_BY(child_run, test_given_away_before);
-	RUN_BY(child_run, test_given_away_late);
-	RUN(test_given_away_known);
-	RUN_BY(child_run, test_given_away_surveyed);
-	RUN_BY(child_run, test_closed_surveyed);
-	RUN_BY(child_run, test_given_away_bound);
 	RUN(test_written_meanwhile);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 
 /* A thread runs body under a filter that reports one system call with a certain second argument. */
@@ -24,6 +25,27 @@ static struct {
 static inline void bind_watched(void)
 {
 	CHECK_EQ(pair_bind(watched.fd, watched.port), 0);
+}
+
+/* Another thread has bound or connected the socket; without the library it does so after bind. */
+static inline void bind_watched_late(void)
+{
+	CHECK_EQ(pair_bind(watched.fd, watched.port), pair_preloaded() ? -1 : 0);
+	CHECK(!pair_preloaded() || errno == EINVAL);
+}
+
+/* Replaces a descriptor by another file, which can be read. */
+static inline void put_another_at(int fd)
+{
+	int another = eventfd(1, EFD_CLOEXEC);
+
+	CHECK_EQ(dup2(another, fd), fd);
+	close(another);
+}
+
+static inline void put_another(void)
+{
+	put_another_at(watched.fd);
 }
 
 static inline void *run_filtered(void *unused)

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_stopped_number.c - another thread gives a socket another number while one is stopped in bind
+ *
+ * Ports 3000 to 3999 are listed.
+ */
+#include "support/child.h"
+#include "support/watched.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+static int renumbered;
+
+static void renumber_watched(void)
+{
+	renumbered = dup(watched.fd);
+	CHECK_EQ(close(watched.fd), 0);
+}
+
+/* The socket is bound under its new number, which act gives it after the bind without the library.
+ */
+static void check_renumbered(void (*act)(void))
+{
+	if (!pair_preloaded())
+		act();
+	CHECK_EQ(pair_port(renumbered), 3700);
+	CHECK(pair_is_there(renumbered));
+}
+
+static void test_renumbered_meanwhile(void)
+{
+	watched.fd = pair_socket(SOCK_STREAM);
+	run_watched_move(bind_watched, SHUT_RD, renumber_watched);
+	check_renumbered(renumber_watched);
+}
+
+#define TTL 77
+
+/* Moves the socket to a new number, and gives its old one to a socket of another kind. */
+static void give_number_away(void)
+{
+	const int another = pair_socket(SOCK_DGRAM);
+
+	renumbered = dup(watched.fd);
+	CHECK_EQ(dup2(another, watched.fd), watched.fd);
+	close(another);
+}
+
+/* The same at the first call, and another new number at the second. */
+static void give_number_away_twice(void)
+{
+	const int before = renumbered;
+
+	watched.is_early = before == 0;
+	if (before == 0) {
+		give_number_away();
+		return;
+	}
+	renumbered = dup(before);
+	close(before);
+}
+
+static int shared_socket(void)
+{
+	const int fd = pair_socket(SOCK_STREAM), one = 1;
+
+	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
+	return fd;
+}
+
+/* The socket is bound with its own options, and the one under its old number is unchanged. */
+static void give_away_meanwhile(long call, unsigned argument, void (*act)(void))
+{
+	const int ttl = TTL;
+	struct stat status;
+
+	CHECK_EQ(pair_bind(shared_socket(), watched.port), 0);
+	watched.fd = shared_socket();
+	CHECK_EQ(setsockopt(watched.fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
+	CHECK_EQ(fchmod(watched.fd, S_IRWXU), 0);
+	run_watched(bind_watched, call, argument, act);
+	check_renumbered(act);
+	CHECK_EQ(pair_option(renumbered, IPPROTO_IP, IP_TTL), TTL);
+	CHECK_EQ(fstat(renumbered, &status), 0);
+	CHECK_EQ(status.st_mode, S_IFSOCK | S_IRWXU);
+	CHECK_EQ(pair_port(watched.fd), 0);
+	CHECK_EQ(pair_option(watched.fd, SOL_SOCKET, SO_TYPE), SOCK_DGRAM);
+}
+
+/* At the time when the server makes the new socket. */
+static void test_given_away_while_asking(void)
+{
+	give_away_meanwhile(SYS_shutdown, SHUT_WR, give_number_away);
+}
+
+/* When the library knows the kind of socket and has not asked for anything yet. */
+static void test_given_away_before(void)
+{
+	give_away_meanwhile(SYS_rt_sigaction, 0, give_number_away);
+}
+
+/* When only the exchange is left to do. */
+static void test_given_away_late(void)
+{
+	give_away_meanwhile(CALL_FCNTL, F_GETFD, give_number_away_twice);
+}
+
+static void limit_ttl(void)
+{
+	const int ttl = TTL;
+
+	watched.fd = pair_socket(SOCK_STREAM);
+	CHECK_EQ(setsockopt(watched.fd, IPPROTO_IP, IP_MINTTL, &ttl, sizeof(ttl)), 0);
+}
+
+static void renumber_and_put_another(void)
+{
+	renumbered = dup(watched.fd);
+	put_another();
+}
+
+/* The same if its number is no socket's by the time an option is read that must not be lost. */
+static void test_given_away_surveyed(void)
+{
+	limit_ttl();
+	run_watched(bind_watched, CALL_FCNTL, F_GETFL, renumber_and_put_another);
+	check_renumbered(renumber_and_put_another);
+	CHECK_EQ(pair_option(renumbered, IPPROTO_IP, IP_MINTTL), TTL);
+}
+
+/* If it has no other number, bind succeeds as ever. */
+static void test_closed_surveyed(void)
+{
+	limit_ttl();
+	run_watched(bind_watched, CALL_FCNTL, F_GETFL, put_another);
+}
+
+#define LAST_LOOK 6 /* by then the library has found out all about the number */
+
+static int look, looks;
+
+/* Puts a socket of another kind under the number, once it was looked at so many times. */
+static void put_other_kind(void)
+{
+	const int another = pair_socket(SOCK_DGRAM);
+
+	watched.is_early = looks++ < look;
+	if (!watched.is_early)
+		CHECK_EQ(dup2(another, watched.fd), watched.fd);
+	close(another);
+}
+
+static void give_away_at_look(void)
+{
+	watched.fd = pair_socket(SOCK_STREAM);
+	run_watched(bind_watched, SYS_getsockopt, SOL_SOCKET, put_other_kind);
+	if (!pair_preloaded())
+		return;
+	CHECK_EQ(pair_option(watched.fd, SOL_SOCKET, SO_TYPE), SOCK_DGRAM);
+	CHECK(pair_port(watched.fd) == 0 || pair_is_there(watched.fd));
+}
+
+/* Whichever of the two sockets is bound, the one that is there stays of its kind. */
+static void test_given_away_known(void)
+{
+	for (look = 0; look <= LAST_LOOK; look++)
+		child_run(give_away_at_look);
+}
+
+static void bind_elsewhere(void)
+{
+	give_number_away();
+	if (pair_preloaded())
+		CHECK_EQ(pair_bind(renumbered, NOT_LISTED), 0);
+}
+
+/* Another thread binds the socket under its new number: what has the old number stays unbound. */
+static void test_given_away_bound(void)
+{
+	watched.fd = pair_socket(SOCK_STREAM);
+	run_watched(bind_watched_late, SYS_shutdown, SHUT_WR, bind_elsewhere);
+	if (!pair_preloaded())
+		bind_elsewhere();
+	CHECK_EQ(pair_port(watched.fd), 0);
+	CHECK_EQ(pair_port(renumbered), pair_preloaded() ? NOT_LISTED : watched.port);
+}
+
+int main(void)
+{
+	if (!forbid_works())
+		test_skip("the emulator's own calls would be filtered");
+	RUN_BY(child_run, test_renumbered_meanwhile);
+	RUN_BY(child_run, test_given_away_while_asking);
+	RUN_BY(child_run, test_given_away_before);
+	RUN_BY(child_run, test_given_away_late);
+	RUN(test_given_away_known);
+	RUN_BY(child_run, test_given_away_surveyed);
+	RUN_BY(child_run, test_closed_surveyed);
+	RUN_BY(child_run, test_given_away_bound);
+	return 0;
+}
