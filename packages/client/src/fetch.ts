@@ -33,6 +33,9 @@ function follow(plan: Plan, status: number, location: string): void {
   if (!next) throw fetchError("RedirectURLInvalid", plan.url);
   if (next.protocol !== "http:" && next.protocol !== "https:")
     throw fetchError("UnsupportedRedirectProtocol", next);
+  // it cannot be sent again; the Fetch standard says so even where a POST becomes a GET without one
+  if (status !== 303 && plan.body instanceof ReadableStream)
+    throw fetchError("RequestBodyNotReusable", next);
   const isPost = plan.method === "POST" && status < 303;
   if (isPost || (status === 303 && plan.method !== "GET" && plan.method !== "HEAD")) {
     plan.method = "GET";
@@ -40,7 +43,6 @@ function follow(plan: Plan, status: number, location: string): void {
     for (const name of ["length", "type", "encoding", "language", "location"])
       plan.headers.delete(`content-${name}`);
   }
-  if (plan.body instanceof ReadableStream) throw fetchError("RequestBodyNotReusable", next);
   if (next.origin !== plan.url.origin)
     for (const name of ["authorization", "cookie", "proxy-authorization", "host"])
       plan.headers.delete(name);

@@ -144,6 +144,15 @@ await play({
       const response = await doFetch(`${plain}/to/${status}`, init);
       return [response.redirected, response.url, await response.json()];
     }),
+  "redirects of a stream": () =>
+    each([301, 302, 303, 307, 308], async (status) => {
+      const init = { method: "POST", body: streamOf("a", "b") };
+      const following = doFetch(`${plain}/to/${status}`, init);
+      return following.then(
+        (response) => response.json(),
+        (error: unknown) => error instanceof TypeError,
+      );
+    }),
   "redirects that are not followed": () =>
     each(["loop", "nonsense", "ftp"], (path) => doFetch(`${plain}/${path}`)),
   "a request that says so does not follow one": async () =>
