@@ -121,7 +121,6 @@ export function headersOf({ method, headers, body, init }: Plan): Record<string,
   if (body instanceof Uint8Array) sent["content-length"] = String(body.byteLength);
   else if (body instanceof Blob) sent["content-length"] = String(body.size);
   else if (body === null && !BODILESS.has(method)) sent["content-length"] = "0";
-  if (init.keepalive === false) sent["connection"] = "close";
   return sent;
 }
 

@@ -98,6 +98,13 @@ await play({
     await text("/form", { method: "POST", body: form }),
     await text("/echo", { method: "POST", body: Bun.file(import.meta.path).slice(0, 5) }),
   ],
+  "the header connection": () =>
+    each([undefined, "close", "upgrade", "other"], (connection) =>
+      each([undefined, true, false], (keepalive) => {
+        const init: object = { keepalive, headers: connection ? { connection } : {} };
+        return text("/echo", init);
+      }),
+    ),
   "a request": async () => {
     const init = { method: "POST", body: "whole", headers: { "x-r": "1" } };
     const request = toEcho(init);
