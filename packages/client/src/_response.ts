@@ -189,10 +189,9 @@ function streamOf(
 /* Sets properties that the constructor of a Response does not take, on its clones as well. */
 function described(response: Response, facts: Readonly<Record<string, unknown>>): Response {
   const clone = response.clone.bind(response);
-  const blob = async (): Promise<Blob> => {
-    const type = response.headers.get("content-type") ?? "";
-    return new Blob([await response.arrayBuffer()], { type });
-  };
+  // from bytes: that of a stream would have no type
+  const blob = async (): Promise<Blob> =>
+    new Response(await response.arrayBuffer(), { headers: response.headers }).blob();
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- TypeScript takes it for undici's
   const copy = (): Response => described(clone() as unknown as Response, facts);
   describe(response, { ...facts, blob, clone: copy });

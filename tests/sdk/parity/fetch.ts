@@ -62,6 +62,14 @@ const BODIES: Bun.BodyInit[] = [
 const BYTES = new TextEncoder().encode("bytes");
 const PARTS = [BYTES.buffer, new DataView(BYTES.buffer, 1, 2), new Uint16Array([65]), "", "é"];
 
+const TYPES = [
+  "multipart/form-data; boundary=BoundarY",
+  "text/html; charset=utf-8",
+  "application/x-www-form-urlencoded",
+  "application/json",
+  "own/type",
+];
+
 const INHERITED: object = Object.create({ ca });
 
 function toEcho(init: RequestInit): Request {
@@ -246,6 +254,11 @@ await play({
     const { type } = await response.clone().blob();
     return [copy.url === response.url, (await copy.text()) === (await response.text()), type];
   },
+  "types of blobs": () =>
+    each(TYPES, async (type) => {
+      const response = await doFetch(`${plain}/typed?type=${encodeURIComponent(type)}`);
+      return (await response.blob()).type;
+    }),
   "no init, no port, no scheme": () =>
     each([`${plain}/echo`, "http://127.0.0.1:99999/", "/relative", "data:,here"], async (url) =>
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- JavaScript may give null

@@ -38,6 +38,11 @@ async function echo(request: Request): Promise<Response> {
   return Response.json([request.method, headers, await request.text()]);
 }
 
+function typed(request: Request): Response {
+  const headers = { "content-type": new URL(request.url).searchParams.get("type") ?? "" };
+  return new Response(Buffer.from("text"), { headers });
+}
+
 async function describeForm(request: Request): Promise<Response> {
   const fields = [...(await request.formData())];
   return Response.json(
@@ -58,6 +63,7 @@ const options = {
   routes: {
     "/echo": echo,
     "/form": describeForm,
+    "/typed": typed,
     "/to/:status": ({ params }: Bun.BunRequest<"/to/:status">) =>
       redirect("/echo", Number(params.status)),
     "/loop": () => redirect("/loop"),
