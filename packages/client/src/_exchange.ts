@@ -5,7 +5,7 @@ import { hasNews } from "./_bun.ts";
 import { headersOf, type Plan, sendBody } from "./_request.ts";
 import { asFetchError, fetchError, isMalformed } from "./_response.ts";
 import { pathOf, type Through } from "./_through.ts";
-import { tlsOf } from "./_tls.ts";
+import { isRefusal, tlsOf } from "./_tls.ts";
 import { disposedOf, GIVEN_UP, HttpAgent, HttpsAgent } from "./agents.ts";
 import type { XSocketError } from "./error.ts";
 
@@ -139,7 +139,7 @@ export async function exchange(
     const again = !isOver && !agents.ended && mayRetry(plan, outgoing, error);
     isOver = true;
     if (again) resolve(exchange(plan, agents, connected));
-    else reject(asFetchError(error, url));
+    else reject(isRefusal(error) ? error : asFetchError(error, url));
   });
   const giveUp = (reason: unknown): void => {
     isOver = true;

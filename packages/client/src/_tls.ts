@@ -23,16 +23,30 @@ interface TlsGiven {
 
 type Check = NonNullable<TlsGiven["checkServerIdentity"]>;
 
+/* The errors by which a caller's own check has refused a certificate. */
+const refusals = new WeakSet<Error>();
+
+/** Whether an error is a caller's own, from checkServerIdentity. */
+export function isRefusal(error: Error): boolean {
+  return refusals.has(error);
+}
+
+function outcomeOf(check: Check, args: Parameters<Check>): Error | undefined {
+  try {
+    return check(...args);
+  } catch (error) {
+    return error instanceof Error
+      ? error
+      : new Error("checkServerIdentity has thrown", { cause: error });
+  }
+}
+
 /* Makes a check that throws refuse the certificate: node:https would go on with the request. */
 function refusing(check: Check): Check {
   return (...args) => {
-    try {
-      return check(...args);
-    } catch (error) {
-      return error instanceof Error
-        ? error
-        : new Error("checkServerIdentity has thrown", { cause: error });
-    }
+    const refusal = outcomeOf(check, args);
+    if (refusal instanceof Error) refusals.add(refusal);
+    return refusal;
   };
 }
 

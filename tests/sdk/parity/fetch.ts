@@ -238,6 +238,17 @@ await play({
       ],
       (tls) => text(`${secure}/echo`, { tls }),
     ),
+  "an error of the caller's own check of a certificate": () => {
+    const refusal = Object.assign(new RangeError("not pinned"), { code: "PIN" });
+    const throwing = (): never => {
+      throw refusal;
+    };
+    return each([() => refusal, throwing], (checkServerIdentity) =>
+      text(`${secure}/echo`, { tls: { ca, checkServerIdentity } }).catch(
+        (error: unknown) => error === refusal,
+      ),
+    );
+  },
   aborts: async () => [
     await outcome(text("/slow", { signal: aborting(20) })),
     await outcome(text("/slow", { signal: AbortSignal.timeout(20) })),
