@@ -154,6 +154,11 @@ function authorize(headers: Headers, { username, password }: URL): void {
   }
 }
 
+/** Tells the source of a body that is not sent, or not to its end, as the Fetch standard says for an abort. */
+export function cancelBody(body: Plan["body"] | undefined, reason: unknown): void {
+  if (body instanceof ReadableStream) body.cancel(reason).catch(() => {}); // while it is sent, sendBody cancels it
+}
+
 /** Reads fetch's arguments. @throws {XSocketError} ENOTSUP, EINVAL; TypeError as fetch; the signal's reason */
 export async function planOf(
   url: URL,
@@ -166,7 +171,10 @@ export async function planOf(
   if (FORBIDDEN.has(method))
     throw misuse("fetch", `method is ${method}`, "Use connect for it.", "ENOTSUP");
   const signal = (init.signal === undefined ? earlier?.signal : init.signal) ?? undefined;
-  signal?.throwIfAborted();
+  if (signal?.aborted) {
+    cancelBody(init.body === undefined ? earlier?.body : request.body, signal.reason);
+    throw signal.reason;
+  }
   const headers = new Headers(request.headers); // before the body is read, which tells their type
   const found = await bodyOf(earlier, init, request);
   const body = BODILESS.has(method) && isEmpty(found) ? null : found;

@@ -1,6 +1,6 @@
 import { type Agents, agentsOf, exchange } from "./_exchange.ts";
 import { initOf } from "./_init.ts";
-import { type Plan, planOf } from "./_request.ts";
+import { cancelBody, type Plan, planOf } from "./_request.ts";
 import { discard, fetchError, inUtf8, responseOf } from "./_response.ts";
 import { allOf, misuse } from "./_options.ts";
 import { refuseUnknown } from "./_unknown.ts";
@@ -101,6 +101,7 @@ export function fetchVia(
     input: string | URL | Request,
     given?: BunFetchRequestInit | null,
   ): Promise<Response> => {
+    let plan: Plan | undefined;
     try {
       const url = new URL(input instanceof Request ? input.url : input);
       if (LOCAL.has(url.protocol)) return await fetch(input, given ?? {});
@@ -112,9 +113,10 @@ export function fetchVia(
           "ENOTSUP",
         );
       const request = [given, input].find((one) => one instanceof Request);
-      const plan = await planOf(url, request, initOf(request, given));
+      plan = await planOf(url, request, initOf(request, given));
       return await run(plan, (mayKeep(plan) && kept) || unkept, turns);
     } catch (error) {
+      cancelBody(plan?.body, error);
       throw isOurs(error) ? atCaller(error) : withoutOurLines(error);
     }
   };

@@ -257,6 +257,22 @@ await play({
     await outcome(text("/echo", { method: "POST", body: endless(), signal: aborting(50) })),
     await outcome(doFetch(new Request(`${plain}/slow`, { signal: aborting(20) }))),
   ],
+  "the body of a request that is aborted before it is sent": () =>
+    each([false, true], async (isOver) => {
+      const told: unknown[] = [];
+      const source = {
+        pull: () => void told.push("pull"),
+        cancel: (why: unknown) => void told.push(why),
+      };
+      const body = new ReadableStream(source, { highWaterMark: 0 });
+      const controller = new AbortController();
+      if (isOver) controller.abort("over");
+      const sending = doFetch(`${plain}/echo`, { method: "POST", body, signal: controller.signal });
+      controller.abort("later");
+      await outcome(sending);
+      const request = toEcho({ method: "POST", body: streamOf("a"), signal: controller.signal });
+      return [told, await outcome(doFetch(request)), request.bodyUsed];
+    }),
   "raw answers": () =>
     each(Object.keys(PORTS.raw), (name) => text(`http://127.0.0.1:${PORTS.raw[name]}/`)),
   copies: async () => {
