@@ -115,6 +115,7 @@ export function headersOf({ method, headers, body, init }: Plan): Record<string,
   };
   headers.forEach((value, name) => (sent[name] = value));
   delete sent["transfer-encoding"]; // the kind of body decides how it is sent
+  delete sent["trailer"]; // none follow, and node:http throws where none could
   if (!(body instanceof ReadableStream)) delete sent["content-length"];
   // without it node:http sends the body of a DELETE or OPTIONS bare, and the server takes it for the next request
   else if (sent["content-length"] === undefined) sent["transfer-encoding"] = "chunked";

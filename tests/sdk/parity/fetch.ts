@@ -113,6 +113,11 @@ await play({
         return text("/echo", init);
       }),
     ),
+  "the header trailer": () =>
+    each(["whole", streamOf("a")], async (body) => {
+      const headers = { trailer: "x-later" };
+      return (await doFetch(plain, { method: "POST", body, headers })).status;
+    }),
   "a request": async () => {
     const init = { method: "POST", body: "whole", headers: { "x-r": "1" } };
     const request = toEcho(init);
