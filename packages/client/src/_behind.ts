@@ -36,7 +36,9 @@ function requestBehind(
   const { method, url: path } = request;
   // Not the client's own "close": Bun would close this connection before all of the body has arrived.
   const connection = "keep-alive"; // an agent that keeps no connections closes it itself
-  const headers = { ...request.headers, connection, [behind.header]: peerText(request.socket) };
+  // Bun, unlike node:http, would upgrade also where `connection` does not say so, and then there is no answer.
+  const { upgrade: _, ...own } = request.headers;
+  const headers = { ...own, connection, [behind.header]: peerText(request.socket) };
   const options = { socketPath: behind.path, method, path, headers, agent };
   // No check: the server behind is our own, and its certificate, the user's, is for another name.
   return behind.secure

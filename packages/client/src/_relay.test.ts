@@ -66,6 +66,24 @@ test("a relay tells clients of no time limit for their next request, as Bun.serv
   client.destroy();
 });
 
+test("a relay answers a request for a WebSocket that lacks the header connection", async () => {
+  using socket = boundSocket();
+  const port = boundPort(socket.fd);
+  const options = {
+    fetch: (request: Request, server: Bun.Server<undefined>) =>
+      server.upgrade(request) ? undefined : new Response("no upgrade"),
+    websocket: { message() {} },
+  };
+  const run = (place: object) => Bun.serve({ ...options, ...place });
+  using _ = startRelayed(options, run, { socket, ip: IP, port });
+  const client = connect(port, "127.0.0.1");
+  const key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+  client.write(`GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n${key}\r\n\r\n`);
+  const [answer] = await once(client, "data");
+  expect(String(answer)).toContain("no upgrade");
+  client.destroy();
+});
+
 test("a relay has the handlers of a class, also those given to reload", async () => {
   class Echo {
     message(socket: Bun.ServerWebSocket, text: string): void {
