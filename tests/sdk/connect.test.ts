@@ -131,7 +131,7 @@ describe("a connection", () => {
     const options = { cwd: import.meta.dir };
     const { code, stderr } = await here.run([process.execPath, "-e", program], options);
     expect(stderr).toStartWith("XSocketError: cannot connect to 127.0.0.1:9");
-    expect(stderr).toMatch(/at connect \(@xsocket\/client\/connect\.ts:/);
+    expect(stderr).toMatch(/at connected \(@xsocket\/client\/connect\.ts:/);
     expect(code).toBe(1);
   });
 

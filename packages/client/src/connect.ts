@@ -44,11 +44,13 @@ function tlsFor(tls: TLSOptions | boolean, hostname: string): TLSOptions | boole
 
 /*
  * Calls the user's connectError with a socket that never was open, as Bun does: Bun is made to fail at a
- * connection for that. Returns what connect is to throw: what connectError threw, if it did, else the error.
+ * connection for that. Returns what connect is to throw: what connectError threw, if it did, else the error, after
+ * a call of `told`.
  */
 async function reportConnectError<Data>(
   { socket: handler, data }: ConnectOptions<Data>,
   error: unknown,
+  told: () => void,
 ): Promise<unknown> {
   if (!(error instanceof Error && handler.connectError)) return error;
   let thrown: unknown = error;
@@ -65,6 +67,7 @@ async function reportConnectError<Data>(
   const nowhere = { unix: "/proc/self/no-such-socket", socket: relay };
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Data is undefined where data is
   await Bun.connect<Data>({ ...nowhere, data: data as Data }).catch(() => {});
+  if (thrown === error) told();
   return thrown;
 }
 
@@ -72,11 +75,12 @@ async function reportConnectError<Data>(
 async function connectedOrReported<Data>(
   peer: Peer,
   options: ConnectOptions<Data>,
+  told: () => void,
 ): Promise<OwnedSocket> {
   try {
     return await connectedSocket(peer, options);
   } catch (error) {
-    throw await reportConnectError(options, error);
+    throw await reportConnectError(options, error, told);
   }
 }
 
@@ -85,6 +89,7 @@ async function adopt<Data>(
   given: FdSocketOptions<Data>,
   options: ConnectOptions<Data>,
   asked: string,
+  told: () => void,
 ): Promise<Socket<Data>> {
   let isRefused = false;
   const connectError = (): void => void (isRefused = true);
@@ -95,8 +100,39 @@ async function adopt<Data>(
     return await adoptConnection<Data>({ ...given, socket });
   } catch (error) {
     if (!isRefused) throw withoutOurLines(error); // about the options
-    throw await reportConnectError(options, failedCall(notTaken(), pathOf(options.via), asked));
+    throw await reportConnectError(
+      options,
+      failedCall(notTaken(), pathOf(options.via), asked),
+      told,
+    );
   }
+}
+
+/* What connect does. Calls `told` before it fails with an error that connectError has got. */
+async function connected<Data>(
+  given: ConnectOptions<Data>,
+  told: () => void,
+): Promise<Socket<Data>> {
+  const options = refuseMisspelt("connect", given, NAMES);
+  refuseKeys("connect", options, REFUSED);
+  const hostname = hostOf("connect", options);
+  if (!hostname) throw misuse("connect", "hostname is missing", "Give a host name or IP address.");
+  checkHandlers("connect", options.socket);
+  const asked = `connect to ${hostname}`;
+  refuseKeys(asked, options, { exclusive: "It is for listening: leave it out." });
+  const reusePort = flagOf(asked, options, "reusePort");
+  const ipv6Only = flagOf(asked, options, "ipv6Only");
+  const peer = { ...options, hostname, port: checkPort(asked, options.port), reusePort, ipv6Only };
+  using socket = await connectedOrReported(peer, options, told);
+  const tls = tlsFor(options.tls ?? false, hostname);
+  const made = await adopt<Data>(
+    { ...forBun(options, NAMES), tls, fd: socket.fd },
+    options,
+    `connect to ${hostPort(hostname, peer.port)}`,
+    told,
+  );
+  socket.take();
+  return made;
 }
 
 /**
@@ -115,26 +151,8 @@ async function adopt<Data>(
  *   socket: { data: (_, data) => console.log(data.toString()) },
  * });
  */
-export async function connect<Data = undefined>(
-  given: ConnectOptions<Data>,
-): Promise<Socket<Data>> {
-  const options = refuseMisspelt("connect", given, NAMES);
-  refuseKeys("connect", options, REFUSED);
-  const hostname = hostOf("connect", options);
-  if (!hostname) throw misuse("connect", "hostname is missing", "Give a host name or IP address.");
-  checkHandlers("connect", options.socket);
-  const asked = `connect to ${hostname}`;
-  refuseKeys(asked, options, { exclusive: "It is for listening: leave it out." });
-  const reusePort = flagOf(asked, options, "reusePort");
-  const ipv6Only = flagOf(asked, options, "ipv6Only");
-  const peer = { ...options, hostname, port: checkPort(asked, options.port), reusePort, ipv6Only };
-  using socket = await connectedOrReported(peer, options);
-  const tls = tlsFor(options.tls ?? false, hostname);
-  const connected = await adopt<Data>(
-    { ...forBun(options, NAMES), tls, fd: socket.fd },
-    options,
-    `connect to ${hostPort(hostname, peer.port)}`,
-  );
-  socket.take();
-  return connected;
+export function connect<Data = undefined>(given: ConnectOptions<Data>): Promise<Socket<Data>> {
+  // whose connectError has got the error need not await the promise as well, as with Bun
+  const connecting = connected(given, () => void connecting.catch(() => {}));
+  return connecting;
 }

@@ -23,11 +23,16 @@ export async function doListen(options: Listen): Promise<Bun.TCPSocketListener> 
     : Bun.listen({ hostname, ...options });
 }
 
-/** Bun.connect, or connect through the server. */
-export async function doConnect(options: Connect): Promise<Bun.Socket> {
+/** Bun.connect, or connect through the server: its own promise, which may count as handled. */
+export function startConnect(options: Connect): Promise<Bun.Socket> {
   return via
     ? connect({ via, hostname, timeoutMs, ...options })
     : Bun.connect({ hostname, ...options });
+}
+
+/** The same as {@link startConnect}, but what it throws rejects the promise. */
+export async function doConnect(options: Connect): Promise<Bun.Socket> {
+  return startConnect(options);
 }
 
 /** Bun.udpSocket, or udp through the server. */

@@ -1,5 +1,14 @@
 /* Connections and listeners: see api.ts. */
-import { doConnect, doListen, noting, outcome, play, settled } from "./api.ts";
+import {
+  codeOf,
+  doConnect,
+  doListen,
+  noting,
+  outcome,
+  play,
+  settled,
+  startConnect,
+} from "./api.ts";
 
 const { KEY: key = "", CERT: cert = "" } = process.env;
 type Socket = Bun.Socket;
@@ -209,6 +218,21 @@ await play({
     const attempt = doConnect({ port: 1, socket: noting(log, "client") });
     const facts = attempt.catch(({ errno, syscall }) => [errno, syscall]);
     return [await outcome(attempt), await facts, log];
+  },
+  async "refused, and nobody awaits the promise"() {
+    const left: string[] = [];
+    const note = (error: unknown): void => void left.push(codeOf(error));
+    process.on("unhandledRejection", note);
+    const { promise: told, resolve } = Promise.withResolvers<void>();
+    void startConnect({ port: 1, socket: { data() {}, connectError: () => resolve() } });
+    await told;
+    await settled();
+    void startConnect({ port: 1, socket: { data() {} } });
+    while (!left.includes("ECONNREFUSED")) await settled();
+    void startConnect({ port: 1, socket: { data() {}, connectError: complain } });
+    while (!left.includes("Error")) await settled();
+    process.off("unhandledRejection", note);
+    return left;
   },
   async "TLS options that cannot be right"() {
     const log: string[] = [];
