@@ -44,8 +44,8 @@ function tlsFor(tls: TLSOptions | boolean, hostname: string): TLSOptions | boole
 
 /*
  * Calls the user's connectError with a socket that never was open, as Bun does: Bun is made to fail at a
- * connection for that. Returns what connect is to throw: what connectError threw, if it did, else the error, after
- * a call of `told`.
+ * connection for that. Returns what connect is to throw: what connectError threw or gave back as an error, if it
+ * did, else the error, after a call of `told`.
  */
 async function reportConnectError<Data>(
   { socket: handler, data }: ConnectOptions<Data>,
@@ -58,7 +58,9 @@ async function reportConnectError<Data>(
     data() {},
     connectError(socket) {
       try {
-        return handler.connectError?.(socket, error);
+        const given = handler.connectError?.call(socket, socket, error);
+        if (given instanceof Error) thrown = given;
+        return given;
       } catch (own) {
         thrown = own;
       }

@@ -234,6 +234,15 @@ await play({
     process.off("unhandledRejection", note);
     return left;
   },
+  async "refused, with a connectError that gives an error back, and what its this is"() {
+    const isSocket: boolean[] = [];
+    function connectError(this: unknown, socket: Socket): never {
+      isSocket.push(this === socket);
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what JavaScript may give
+      return new RangeError("mine") as never;
+    }
+    return [await outcome(doConnect({ port: 1, socket: { data() {}, connectError } })), isSocket];
+  },
   async "TLS options that cannot be right"() {
     const log: string[] = [];
     const listener = await doListen({ port: 0, socket: { data() {} } });
