@@ -88,9 +88,15 @@ function isAskable(name: string): boolean {
   return name.length <= NAME_CHARS && labels.every(({ length: n }) => n > 0 && n <= LABEL_CHARS);
 }
 
+/* The ASCII form of a host name; "" for what is none. domainToASCII would take the host out of a piece of a URL, and so
+   find "10.0.0.1" in "10.0.0.1/.trusted.test". */
+function asciiOf(hostname: string): string {
+  return /[\s%/?#\\]/.test(hostname) ? "" : domainToASCII(hostname);
+}
+
 /** Reads a host name that is an IP address, in any form of inet_aton(3), for example `127.1`. */
 export function literalIp(hostname: string): IpAddress | undefined {
-  return parseIp(hostname) ?? parseIp(domainToASCII(hostname));
+  return parseIp(hostname) ?? parseIp(asciiOf(hostname));
 }
 
 /* RFC 6761: localhost never reaches a name server. */
@@ -178,7 +184,7 @@ function checkNameservers({ nameservers: given, asked }: ResolveRequest): void {
 async function lookUp(request: ResolveRequest, hostname: string): Promise<readonly string[]> {
   if (request.lookup) return askLookup(request, request.lookup, hostname);
   const local = localAddresses(await textOf("/etc/hosts"), hostname);
-  return local.length > 0 ? local : askNameservers(request, domainToASCII(hostname));
+  return local.length > 0 ? local : askNameservers(request, asciiOf(hostname));
 }
 
 function resolveError(

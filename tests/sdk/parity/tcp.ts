@@ -121,6 +121,10 @@ async function shake(tls: unknown): Promise<unknown> {
   }
 }
 
+/* No host names, but a URL parser finds one in them. */
+const NO_HOSTS = ["127.0.0.1/x", "127.0.0.1?x", "127.0.0.1#x", "127.0.0.1\\x", "12\t7.0.0.1"];
+const NO_NAMES = ["%31%32%37.0.0.1", "127.0.0.1\n", "localhost/x", "loc\talhost", "127.0.0.1 x"];
+
 const NAMES: readonly object[] = [
   {},
   { serverName: "web.test" },
@@ -242,6 +246,15 @@ await play({
       return new RangeError("mine") as never;
     }
     return [await outcome(doConnect({ port: 1, socket: { data() {}, connectError } })), isSocket];
+  },
+  async "a text that is no host name"() {
+    const listener = await doListen({ port: 0, socket: { data() {} } });
+    const attempt = async (hostname: string): Promise<void> =>
+      (await doConnect({ hostname, port: listener.port, socket: { data() {} } })).terminate();
+    const texts = [...NO_HOSTS, ...NO_NAMES];
+    const told = await Promise.all(texts.map((hostname) => outcome(attempt(hostname))));
+    listener.stop(true);
+    return told;
   },
   async "TLS options that cannot be right"() {
     const log: string[] = [];
