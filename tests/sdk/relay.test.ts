@@ -164,6 +164,35 @@ describe("where Bun's epoll set cannot be read, or Bun cannot make sockets,", ()
     expect(await said(script)).toMatch(/^page\npage\npage\n(none)?\n$/);
   });
 
+  test("closeIdleConnections() of a relay closes the connections of clients that wait for nothing", async () => {
+    const script = `
+      import { once } from "node:events";
+      const { promise: arrived, resolve: arrive } = Promise.withResolvers();
+      const { promise: waits, resolve: answer } = Promise.withResolvers();
+      const web = await serve({
+        ...place,
+        idleTimeout: 60,
+        fetch: async ({ url }) => (url.endsWith("/slow") && (arrive(), await waits), new Response("page")),
+      });
+      const open = (path) => {
+        const client = connect(web.port, "127.0.0.1").on("error", () => {});
+        client.write("GET " + path + " HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n");
+        return client;
+      };
+      const busy = open("/slow");
+      const idle = [open("/"), open("/")];
+      const closed = Promise.all(idle.map((client) => once(client, "close"))).then(() => "closed");
+      await Promise.all([arrived, ...idle.map((client) => once(client, "data"))]);
+      let count = 0;
+      for (let i = 0; i < 200 && count < 2; i++) count += (await Bun.sleep(10), web.closeIdleConnections());
+      console.log(count, await Promise.race([closed, Bun.sleep(5000).then(() => "open")]));
+      answer();
+      const [page] = await once(busy, "data");
+      console.log(page.toString().split("\\r\\n\\r\\n")[1]);
+      process.exit();`;
+    expect(await said(script)).toBe("2 closed\npage\n");
+  });
+
   test("a relay answers more concurrent requests than the backlog of the server behind it holds", async () => {
     const script = `
       import { once } from "node:events";

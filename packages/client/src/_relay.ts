@@ -45,6 +45,8 @@ interface Relay {
   hold(how: "ref" | "unref"): void;
   /** Sets how long a client's connection may be idle before its next request, in seconds, with Bun's limits. */
   timeout(peer: string | null, seconds: number): void;
+  /** Closes clients' connections on which no request is under way, and returns their number. */
+  closeIdle(): number;
   /** Resolves once what was under way is answered. */
   drain(): Promise<void>;
   end(): void;
@@ -133,6 +135,11 @@ function relayFrom(
     held = how;
     for (const each of [acceptor, ...clients.values()]) each[how]();
   };
+  const closeIdle = (): number => {
+    const open = [...clients.values()];
+    front.closeIdleConnections();
+    return open.filter(({ destroyed }) => destroyed).length;
+  };
   const drain = (): Promise<void> => {
     acceptor.close();
     return connections.drain();
@@ -143,7 +150,7 @@ function relayFrom(
   };
   const timeout = (peer: string | null, seconds: number): void =>
     void clients.get(peer ?? "")?.setTimeout(idleMs(seconds));
-  return { hold, drain, end, timeout };
+  return { hold, closeIdle, drain, end, timeout };
 }
 
 /* Bun calls open() within upgrade(), so `peer` then tells the client whose request is being upgraded. */
@@ -214,6 +221,7 @@ export function startRelayed<Data>(
     timeout: ({ headers }: Request, seconds: number) => relay.timeout(headers.get(header), seconds),
     reload: (next: Parameters<typeof reload>[0]) =>
       reload(Object.assign(allOf(next), peers(next.websocket))),
+    closeIdleConnections: () => relay.closeIdle(),
     ref: hold("ref"),
     unref: hold("unref"),
     stop: stopAll,
