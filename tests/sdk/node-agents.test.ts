@@ -103,3 +103,16 @@ test.each([null, 0, "enough"])(
     }
   },
 );
+
+test("HttpAgent takes a timeout that is no number for none, as http.Agent does", async () => {
+  await using server = await startServer();
+  await using web = await serve({ via: server.path, port: 0, fetch: () => new Response("hello") });
+  const options: http.AgentOptions = { timeout: Number("soon") };
+  const agents = [new http.Agent(options), new HttpAgent({ via: server.path }, options)];
+  for (const agent of agents) {
+    const asked = http.get({ host: "127.0.0.1", port: web.port, agent });
+    const [answer] = await once(asked, "response");
+    expect(Reflect.get(answer.resume(), "statusCode")).toBe(200);
+    agent.destroy();
+  }
+});

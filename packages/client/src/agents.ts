@@ -132,7 +132,8 @@ export class HttpAgent extends http.Agent {
   }
 
   override createConnection(options: http.ClientRequestArgs, done?: Connected): undefined {
-    const plain = (socket: net.Socket): net.Socket => socket.setTimeout(options.timeout ?? 0);
+    // NaN, too, is none, as for net.connect
+    const plain = (socket: net.Socket): net.Socket => socket.setTimeout(options.timeout || 0);
     return this.#connector.connect(options, plain, done);
   }
 
