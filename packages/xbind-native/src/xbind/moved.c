@@ -40,7 +40,10 @@ unsigned moved_count(void)
 
 bool moved_since(int fd, unsigned before)
 {
+	unsigned later;
+
 	if (atomic_load(&numbers[(unsigned)fd % MOVED_NUMBERS].fd) != fd)
 		return false;
-	return (int)(atomic_load(&numbers[(unsigned)fd % MOVED_NUMBERS].note) - before) > 0;
+	later = atomic_load(&numbers[(unsigned)fd % MOVED_NUMBERS].note) - before;
+	return later - 1 < moved_count() - before; /* not by its sign: the note may be very old */
 }
