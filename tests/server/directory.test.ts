@@ -52,8 +52,10 @@ test("refuses a directory that others may write to, a sticky one without the opt
   chmodSync(directory.path, 0o777);
   const open = await tryServing(path, "--shared-directory");
   expect(open.stderr).toContain("other users may write to");
-  expect(open.stderr).not.toContain("--shared-directory"); // the option does not help there
+  expect(open.stderr).toContain(`or make this one sticky (chmod +t ${directory.path})`);
   expect(open.code).toBe(1);
+  const plain = await tryServing(path);
+  expect(plain.stderr).toContain(`or remove that permission (chmod go-w ${directory.path})`);
   chmodSync(directory.path, 0o1777);
   const sticky = await tryServing(path);
   expect(sticky.stderr).toContain("--shared-directory");

@@ -73,13 +73,14 @@ function expectSafe(directory: string, mode: number, gid: number, shared: boolea
   const group = (mode & GROUP_WRITES) !== 0 && gid !== 0 && gid !== process.getegid?.();
   if ((mode & OTHERS_WRITE) === 0 && !group) return;
   if ((mode & STICKY) !== 0 && shared) return;
-  const remedy =
-    (mode & STICKY) !== 0
-      ? "use a directory of its own, or allow a shared directory (sharedDirectory)"
-      : `use a directory of its own, or remove that permission (chmod go-w ${shellWord(directory)})`;
+  const other = shared
+    ? `make this one sticky (chmod +t ${shellWord(directory)})`
+    : (mode & STICKY) !== 0
+      ? "allow a shared directory (sharedDirectory)"
+      : `remove that permission (chmod go-w ${shellWord(directory)})`;
   throw new ServeError(
     "DIRECTORY_UNSAFE",
-    `other users may write to ${directory} and so could put their own socket there first: ${remedy}`,
+    `other users may write to ${directory} and so could put their own socket there first: use a directory of its own, or ${other}`,
   );
 }
 
