@@ -133,8 +133,8 @@ describe("invalid policies", () => {
     ["[[rule]]\naction = 'allow'\nuser = 'alice, bob'", 'is unknown: write ["alice","bob"]'],
     ["[[rule]]\naction = 'allow'\ngroup = 'staff'", 'group "staff" is unknown: /etc/group'],
     ["[[rule]]\naction = 'allow'\nuid = -1", 'uid "-1" is unknown'],
-    ["[[rule]]\naction = 'allow'\nuid = '9-3'", 'uid "9-3" is unknown'],
-    ["[[rule]]\naction = 'allow'\nuid = 4294967295", 'uid "4294967295" is unknown'],
+    ["[[rule]]\naction = 'allow'\nuid = '9-3'", "a range with the smaller one first, like"],
+    ["[[rule]]\naction = 'allow'\nuid = 4294967295", "write a number up to 4294967294, or"],
     ["[[rule]]\naction = 'allow'\nuid = [1, 1.5]", 'uid "1.5" is unknown: write a number'],
     ["[[rule]]\naction = 'allow'\nuid = [[1]]", "uid must be a text, a number, or a list"],
     [

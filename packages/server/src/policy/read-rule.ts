@@ -1,5 +1,5 @@
 import type { Accounts } from "./accounts.ts";
-import { type IdRange, parseIds } from "./ids.ts";
+import { ID_MAX, type IdRange, parseIds } from "./ids.ts";
 import { FAMILIES, knownOf, type Names, numberOf, PROTOCOLS, TYPES } from "./names.ts";
 import { type Rule, RULE_KINDS, type RuleKind } from "./rule.ts";
 import { type Table, words } from "./values.ts";
@@ -108,7 +108,7 @@ function ids(
   named: readonly number[] | undefined,
   key: "uid" | "gid",
 ): readonly IdRange[] | undefined {
-  const help = 'write a number, or a range like "100000-165535"';
+  const help = `write a number up to ${ID_MAX}, or a range with the smaller one first, like "100000-165535"`;
   const numbered = reader.list(key, parseIds, help);
   if (!named && !numbered) return undefined;
   return [...(named ?? []).map((id) => ({ first: id, last: id })), ...(numbered ?? [])];
