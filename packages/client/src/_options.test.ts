@@ -44,6 +44,16 @@ test("an agent refuses proxyEnv, which would be ignored", () => {
     expect(() => Reflect.construct(form, [{}, options])).toThrow(refusal);
 });
 
+test("an option that has another place is refused with that place", () => {
+  for (const form of [HttpAgent, HttpsAgent])
+    expect(() => Reflect.construct(form, [{ keepAlive: true }])).toThrow(
+      "there is no option keepAlive (EINVAL). There are via, signal, timeoutMs, lookup, nameservers; those of Node's own agent go into a second argument.",
+    );
+  expect(() => Reflect.apply(fetchVia, undefined, ["/x", { tls: {} }])).toThrow(
+    "there is no option tls (EINVAL). There are timeoutMs, lookup, nameservers; those of a request go into the call of the fetch that is made.",
+  );
+});
+
 test("an agent can be made without arguments, as node:http's can", () => {
   for (const agent of [new HttpAgent(), new HttpsAgent()]) agent.destroy();
 });

@@ -39,8 +39,18 @@ function meant(key: string, known: readonly string[]): string | undefined {
   return known.find((name) => distance(lower, name.toLowerCase()) <= most);
 }
 
-/** Refuses what is no object, every key that is not among the known ones, and wrong limits. @throws {XSocketError} EINVAL */
-export function refuseUnknown(asked: string, options: unknown, known: readonly string[]): void {
+/**
+ * Refuses what is no object, every key that is not among the known ones, and wrong limits.
+ *
+ * @param elsewhere where other options go that a caller may mean
+ * @throws {XSocketError} EINVAL
+ */
+export function refuseUnknown(
+  asked: string,
+  options: unknown,
+  known: readonly string[],
+  elsewhere?: string,
+): void {
   if (typeof options !== "object" || options === null)
     throw misuse(
       asked,
@@ -51,7 +61,12 @@ export function refuseUnknown(asked: string, options: unknown, known: readonly s
     if (known.includes(key) || Reflect.get(options, key) === undefined) continue;
     const near = meant(key, known);
     const hint = near === undefined ? "" : `Did you mean ${near}? `;
-    throw misuse(asked, `there is no option ${key}`, `${hint}There are ${known.join(", ")}.`);
+    const others = elsewhere === undefined ? "" : `; ${elsewhere}`;
+    throw misuse(
+      asked,
+      `there is no option ${key}`,
+      `${hint}There are ${known.join(", ")}${others}.`,
+    );
   }
   checkLimits(asked, options);
 }

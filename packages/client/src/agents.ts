@@ -62,7 +62,8 @@ class Connector {
   #ending = new AbortController();
 
   constructor(through: Through, options: http.AgentOptions) {
-    refuseUnknown("make an agent", through, THROUGH_KEYS);
+    const elsewhere = "those of Node's own agent go into a second argument";
+    refuseUnknown("make an agent", through, THROUGH_KEYS, elsewhere);
     refuseKeys("make an agent", options, REFUSED_AGENT);
     this.#through = { ...allOf(through), via: sessionFor(through.via) };
   }

@@ -92,7 +92,8 @@ export function fetchVia(
   via?: string | Session,
   through: Omit<Through, "via" | "signal"> = {},
 ): FetchVia {
-  refuseUnknown("make a fetch", through, ["timeoutMs", "lookup", "nameservers"]);
+  const elsewhere = "those of a request go into the call of the fetch that is made";
+  refuseUnknown("make a fetch", through, ["timeoutMs", "lookup", "nameservers"], elsewhere);
   const all = { ...allOf(through), via: sessionFor(via) };
   const turns = new Turns(CONNECTING_MAX);
   let kept: Agents | undefined = agentsOf(all, true);
