@@ -51,5 +51,5 @@ test("a thread that takes or gives back a quota waits for the lock", () => {
   const quotas = new Quotas(memory, 0);
   const rule = plainRule("few", { connections: 1 });
   for (const change of [() => quotas.take(rule, 0, 1000, FD, 0), () => quotas.close(FD)])
-    expectToWait(memory.lock, 0, [memory.rows, memory.held], change);
+    expectToWait(memory.lock, 0, [memory.rows, memory.since, memory.held], change);
 });

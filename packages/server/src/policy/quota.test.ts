@@ -188,3 +188,17 @@ test("hasQuota is false for a rule without quotas", () => {
   expect(hasQuota(plainRule("r"))).toBe(false);
   expect(hasQuota(plainRule("r", { connections: 1 }))).toBe(true);
 });
+
+test("a count is over after its minute, however long ago that was", () => {
+  const counts = quotas();
+  const rule = plainRule("r", { socketsPerMinute: 1 });
+  const take = (now: number) => counts.take(rule, 0, 1000, 5, now);
+  expect([take(0), take(2 ** 32), take(2 ** 53)]).toEqual([undefined, undefined, undefined]);
+});
+
+test("a thread that has waited since before a count began does not begin it anew", () => {
+  const counts = quotas();
+  const rule = plainRule("r", { socketsPerMinute: 1 });
+  const take = (now: number) => counts.take(rule, 0, 1000, 5, now);
+  expect([take(2), take(1)]).toEqual([undefined, "sockets per minute"]);
+});

@@ -9,12 +9,14 @@ export const QUOTA_WINDOW_MS = 60_000;
 const PROBES = 64; // rows that a user may be found in
 
 /** A row for each user and rule. The row number plus one is what a connection remembers. */
-const ROW = { rule: 0, uid: 1, since: 2, sockets: 3, connections: 4 } as const;
+const ROW = { rule: 0, uid: 1, sockets: 2, connections: 3 } as const;
 const FIELDS = Object.keys(ROW).length;
 
 /** The counts of one policy, shared by the serving threads. A new policy begins with new ones. */
 export interface QuotaMemory {
   readonly rows: SharedArrayBuffer;
+  /** For each row, when its count of sockets began. */
+  readonly since: SharedArrayBuffer;
   /** For each descriptor that can be a connection, the row that it counts in, plus one; 0 for none. */
   readonly held: SharedArrayBuffer;
   readonly lock: SharedArrayBuffer;
@@ -34,6 +36,7 @@ export function createQuotaMemory(
 ): QuotaMemory {
   return {
     rows: new SharedArrayBuffer(rows * FIELDS * 4),
+    since: new SharedArrayBuffer(rows * 8),
     held: new SharedArrayBuffer(descriptors * 4),
     lock,
     seed: crypto.getRandomValues(new Int32Array(1))[0] ?? 0,
@@ -46,6 +49,7 @@ export type QuotaRefusal = "sockets per minute" | "connections" | "too many user
 /** One thread's view of the counts. */
 export class Quotas {
   readonly #rows: Int32Array<SharedArrayBuffer>;
+  readonly #since: Float64Array<SharedArrayBuffer>;
   readonly #held: Int32Array<SharedArrayBuffer>;
   readonly #lock: SharedLock;
   readonly #seed: number;
@@ -53,6 +57,7 @@ export class Quotas {
   /** @param thread the thread that counts, -1 for the main thread */
   constructor(memory: QuotaMemory, thread = -1) {
     this.#rows = new Int32Array(memory.rows);
+    this.#since = new Float64Array(memory.since);
     this.#held = new Int32Array(memory.held);
     this.#lock = new SharedLock(new Int32Array(memory.lock), 0, thread);
     this.#seed = memory.seed;
@@ -63,12 +68,12 @@ export class Quotas {
    *
    * @param index the rule's place in its policy
    * @param fd the connection that asks
-   * @param now a clock in milliseconds that every thread shares
+   * @param now a clock in milliseconds that every thread shares, from before the wait for the lock
    */
   take(rule: Rule, index: number, uid: number, fd: number, now: number): QuotaRefusal | undefined {
     this.#lock.acquire();
     try {
-      const row = this.#find(index, uid, now);
+      const row = this.#find(index, uid);
       if (row < 0) return "too many users";
       if (!this.#holdConnection(rule, row, fd)) return "connections";
       return this.#countSocket(rule, row, now) ? undefined : "sockets per minute";
@@ -109,7 +114,7 @@ export class Quotas {
    * whose count began first, whose user will be counted from 0 again. So somebody with many (subordinate) ids
    * does not keep others out. -1 if all of them have connections.
    */
-  #find(index: number, uid: number, now: number): number {
+  #find(index: number, uid: number): number {
     const count = this.#rows.length / FIELDS;
     const start = this.#hash(index, uid);
     let best = -1;
@@ -117,9 +122,11 @@ export class Quotas {
       const row = (start + probe) % count;
       if (this.#get(row, ROW.rule) === index + 1 && this.#get(row, ROW.uid) >>> 0 === uid)
         return row;
-      if (this.#isBetter(row, best, now)) best = row;
+      if (this.#isBetter(row, best)) best = row;
     }
-    if (best >= 0) this.#rows.set([index + 1, uid, 0, 0, 0], best * FIELDS);
+    if (best < 0) return best;
+    this.#rows.set([index + 1, uid, 0, 0], best * FIELDS);
+    this.#since[best] = 0;
     return best;
   }
 
@@ -130,19 +137,18 @@ export class Quotas {
   }
 
   /* Whether a row is better to take than another one (-1 for none). */
-  #isBetter(row: number, other: number, now: number): boolean {
+  #isBetter(row: number, other: number): boolean {
     if (this.#get(row, ROW.connections) > 0) return false;
-    return other < 0 || this.#age(row, now) > this.#age(other, now);
+    return other < 0 || this.#began(row) < this.#began(other);
   }
 
   #isOver(row: number, now: number): boolean {
-    return this.#get(row, ROW.sockets) === 0 || this.#age(row, now) >= QUOTA_WINDOW_MS;
+    return this.#get(row, ROW.sockets) === 0 || now - this.#began(row) >= QUOTA_WINDOW_MS;
   }
 
-  /* Times wrap every 49 days, which their difference survives. A row that was never used is the oldest. */
-  #age(row: number, now: number): number {
-    if (this.#get(row, ROW.rule) === 0) return Infinity;
-    return (Math.floor(now) - this.#get(row, ROW.since)) >>> 0;
+  /* A row that was never used is the oldest. */
+  #began(row: number): number {
+    return this.#get(row, ROW.rule) === 0 ? -Infinity : (this.#since[row] ?? 0);
   }
 
   /* A connection counts under the last rule with this bound that has decided on one of its requests. */
@@ -167,7 +173,7 @@ export class Quotas {
     const limit = rule.socketsPerMinute;
     if (limit === undefined) return true;
     if (this.#isOver(row, now)) {
-      this.#set(row, ROW.since, Math.floor(now));
+      this.#since[row] = now;
       this.#set(row, ROW.sockets, 0);
     }
     const count = this.#get(row, ROW.sockets);
