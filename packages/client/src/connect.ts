@@ -4,9 +4,10 @@ import type {
   SocketHandler,
   TCPSocketConnectOptions,
   TLSOptions,
+  TLSUpgradeOptions,
 } from "bun";
 import { hostPort, withoutBrackets } from "./_address.ts";
-import { adoptConnection, notTaken } from "./_bun.ts";
+import { adoptConnection, describe, notTaken } from "./_bun.ts";
 import { connectedSocket, type Peer } from "./_connected.ts";
 import { failedCall, forBun, HOST_KEYS, pathOf, type Through } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
@@ -40,6 +41,35 @@ function tlsFor(tls: TLSOptions | boolean, hostname: string): TLSOptions | boole
   const given: TLSOptions & { readonly servername?: string } = tls === true ? {} : allOf(tls);
   const name = given.serverName === undefined ? given.servername : given.serverName;
   return { ...given, serverName: name || withoutBrackets(hostname) };
+}
+
+/* Not in Bun's types: `isServer` makes it the server's side of TLS, `secureContext` may stand for `tls`. */
+type UpgradeOptions<Data> = TLSUpgradeOptions<Data> & {
+  isServer?: unknown;
+  secureContext?: unknown;
+};
+
+/* The same for upgradeTLS(): Bun would check the certificate against "localhost". */
+function nameForUpgrade(socket: Socket<unknown>, hostname: string): void {
+  const upgrade = socket.upgradeTLS.bind(socket);
+  const upgradeTLS = <Data>(given: TLSUpgradeOptions<Data>): [Socket<Data>, Socket<Data>] => {
+    const options: UpgradeOptions<Data> = allOf(given);
+    const { tls, secureContext, isServer } = options;
+    const isNone = tls !== true && Object.values(allOf(tls)).every((value) => value === undefined);
+    if (isServer || (isNone && secureContext === undefined)) return upgrade(given); // Bun refuses none
+    return upgrade<Data>({ ...options, tls: tlsFor(tls ?? true, hostname) });
+  };
+  describe(socket, { upgradeTLS });
+}
+
+/* An open handler that first names the host for upgradeTLS(). What is no function is Bun's to refuse. */
+function openFor(open: unknown, hostname: string): unknown {
+  const own = open ?? (() => {});
+  if (typeof own !== "function") return open;
+  return function (this: unknown, socket: Socket<unknown>): unknown {
+    nameForUpgrade(socket, hostname);
+    return Reflect.apply(own, this, [socket]);
+  };
 }
 
 /*
@@ -90,13 +120,17 @@ async function connectedOrReported<Data>(
 async function adopt<Data>(
   given: FdSocketOptions<Data>,
   options: ConnectOptions<Data>,
+  hostname: string,
   asked: string,
   told: () => void,
 ): Promise<Socket<Data>> {
   let isRefused = false;
   const connectError = (): void => void (isRefused = true);
-  const get = (_: object, name: PropertyKey): unknown =>
-    name === "connectError" ? connectError : Reflect.get(given.socket, name);
+  const get = (_: object, name: PropertyKey): unknown => {
+    if (name === "connectError") return connectError;
+    const handler: unknown = Reflect.get(given.socket, name);
+    return name === "open" ? openFor(handler, hostname) : handler;
+  };
   const socket = new Proxy<SocketHandler<Data>>({}, { get }); // a copy would read getters that Bun does not read
   try {
     return await adoptConnection<Data>({ ...given, socket });
@@ -130,6 +164,7 @@ async function connected<Data>(
   const made = await adopt<Data>(
     { ...forBun(options, NAMES), tls, fd: socket.fd },
     options,
+    hostname,
     `connect to ${hostPort(hostname, peer.port)}`,
     told,
   );

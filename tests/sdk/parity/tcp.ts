@@ -125,6 +125,31 @@ async function shake(tls: unknown): Promise<unknown> {
 const NO_HOSTS = ["127.0.0.1/x", "127.0.0.1?x", "127.0.0.1#x", "127.0.0.1\\x", "12\t7.0.0.1"];
 const NO_NAMES = ["%31%32%37.0.0.1", "127.0.0.1\n", "localhost/x", "loc\talhost", "127.0.0.1 x"];
 
+/* As shake(), with a connection that becomes one of TLS when it is open, or later. */
+async function shakeLater(hostname: string, tls: Bun.TLSOptions | boolean, inOpen: boolean) {
+  const { promise: asked, resolve } = Promise.withResolvers<unknown>();
+  const { promise: checked, resolve: tell } = Promise.withResolvers<unknown>();
+  const handshake = (socket: Bun.TLSSocket): void => resolve(socket.getServername() ?? "none");
+  const listener = await doListen({
+    port: 0,
+    tls: { key, cert },
+    socket: { data() {}, handshake },
+  });
+  const upgradeNow = (socket: Socket): void =>
+    void socket.upgradeTLS({
+      tls,
+      socket: { data() {}, handshake: (_, ok, error) => tell([ok, error?.message]) },
+    });
+  const open = inOpen ? { open: upgradeNow } : {};
+  const socket = { data() {}, ...open };
+  const client = await doConnect({ hostname, port: listener.port, socket });
+  if (!inOpen) upgradeNow(client);
+  const told = await Promise.all([asked, checked]);
+  client.terminate();
+  listener.stop(true);
+  return told;
+}
+
 const NAMES: readonly object[] = [
   {},
   { serverName: "web.test" },
@@ -211,6 +236,27 @@ await play({
   },
   async "whose certificate it has to be"() {
     return Promise.all(NAMES.map((name) => outcome(shake({ ca: cert, ...name }))));
+  },
+  async "whose certificate it has to be after upgradeTLS()"() {
+    const named = { ca: cert, serverName: "web.test" };
+    const secure = [{ ca: cert }, named, { ca: cert, rejectUnauthorized: false }, true];
+    const told: unknown[] = [];
+    for (const hostname of ["127.0.0.1", "localhost"])
+      for (const tls of secure)
+        for (const inOpen of [false, true]) told.push(await shakeLater(hostname, tls, inOpen));
+    return told;
+  },
+  async "upgradeTLS() without TLS options"() {
+    const { listener, client } = await pair();
+    const told: unknown[] = [];
+    for (const tls of [undefined, null, false, {}, { ca: undefined }, 5, []]) {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what JavaScript may give
+      const options = { tls, socket: { data() {} } } as Parameters<Socket["upgradeTLS"]>[0];
+      told.push(await outcome((async () => client.upgradeTLS(options).length)()));
+    }
+    client.terminate();
+    listener.stop(true);
+    return told;
   },
   async "TLS options that are inherited, or none"() {
     const none = [null, undefined, false, 0, "", "x", []];
