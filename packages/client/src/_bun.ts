@@ -66,14 +66,15 @@ export function adoptDatagrams<Type extends Bun.BinaryType, Socket_>(
 }
 
 /**
- * net.connect for a connected stream socket. In Bun `new net.Socket({ fd })` would leak the descriptor.
+ * net.connect for a stream socket that is connected to `host`. In Bun `new net.Socket({ fd })` would leak the descriptor.
  *
  * @throws {SyscallError} ENOSPC if Bun does not take it: the descriptor is still the caller's
  */
-export function adoptNodeConnection(fd: number): net.Socket {
+export function adoptNodeConnection(fd: number, host: string): net.Socket {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see the head of this file
   const socket = net.connect({ fd } as unknown as net.NetConnectOpts);
-  if (!socket.pending) return socket;
+  // tls.connect() checks the certificate against it, else against "localhost"
+  if (!socket.pending) return Object.assign(socket, { _host: host });
   socket.on("error", () => {}).destroy();
   throw notTaken();
 }

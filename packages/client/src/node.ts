@@ -4,7 +4,7 @@ import * as https from "node:https";
 import * as net from "node:net";
 import { inspect } from "node:util";
 import { checked, errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
-import { ANY, hostPort } from "./_address.ts";
+import { ANY, hostPort, withoutBrackets } from "./_address.ts";
 import { askedOf, type BindPlan, bindPlan, type Bound, bound, failedAt } from "./_bound.ts";
 import { adoptable, adoptNodeConnection, madeWith, refusal } from "./_bun.ts";
 import { feed } from "./_feed.ts";
@@ -78,7 +78,7 @@ export async function nodeConnect(given: NodeConnectOptions): Promise<net.Socket
   const port = checkPort(`connect to ${host}`, options.port);
   using socket = await connectedSocket({ ...options, hostname: host, port }, options);
   try {
-    const connected = adoptNodeConnection(socket.fd);
+    const connected = adoptNodeConnection(socket.fd, withoutBrackets(host));
     socket.take();
     return Object.assign(connected, { connect: refuseAgain });
   } catch (error) {

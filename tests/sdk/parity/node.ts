@@ -20,9 +20,9 @@ async function listen(server: net.Server): Promise<number> {
   return portOf(server);
 }
 
-async function connectTo(port: number): Promise<net.Socket> {
-  if (via) return nodeConnect({ via, host, port });
-  const socket = net.connect({ host, port });
+async function connectTo(port: number, to = host): Promise<net.Socket> {
+  if (via) return nodeConnect({ via, host: to, port });
+  const socket = net.connect({ host: to, port });
   await once(socket, "connect");
   return socket;
 }
@@ -154,6 +154,20 @@ await play({
     const { authorized } = secure;
     secure.destroy();
     return [String(data), authorized, await close(server)];
+  },
+  async "whose certificate it has to be over a socket"() {
+    const server = tls.createServer({ key, cert }).on("tlsClientError", () => {});
+    const port = await listen(server);
+    const told: unknown[] = [];
+    for (const to of [host, "localhost"])
+      for (const name of [{}, { servername: "web.test" }, { servername: "" }]) {
+        const secure = tls.connect({ socket: await connectTo(port, to), ca: cert, ...name });
+        const done = once(secure, "secureConnect");
+        told.push(await done.then(() => "good", String));
+        secure.destroy();
+      }
+    server.close();
+    return told;
   },
   async "a connection, half open"() {
     const server = net.createServer({ allowHalfOpen: true }, (socket) => {
