@@ -135,6 +135,14 @@ function withoutBody(url: URL, { method, headers }: Request, init: BunFetchReque
   return new Request(url.href, { ...init, method: other, headers: others });
 }
 
+/* The type of a Request's own body, such as a form with its boundary: fetch sends it also where other headers stand
+   in place of the Request's. Only a copy with other headers tells it. */
+function typeOf(request: Request): string | null {
+  const copy = new Request(request, { headers: { "x-other": "" } });
+  cancelBody(copy.body, undefined);
+  return copy.headers.get("content-type");
+}
+
 /* A Request takes no keepalive beside a stream, as the Fetch standard says, but Bun's fetch does. */
 function forRequest(init: BunFetchRequestInit): BunFetchRequestInit {
   const isRefused = init.keepalive && init.body instanceof ReadableStream;
@@ -177,6 +185,11 @@ export async function planOf(
     throw signal.reason;
   }
   const headers = new Headers(request.headers); // before the body is read, which tells their type
+  const isOwn = earlier?.bodyUsed === false && init.body === undefined;
+  if (isOwn && init.headers !== undefined && !headers.has("content-type")) {
+    const type = typeOf(earlier);
+    if (type !== null) headers.set("content-type", type);
+  }
   const found = await bodyOf(earlier, init, request);
   const body = BODILESS.has(method) && isEmpty(found) ? null : found;
   if (body !== null && BODILESS.has(method))

@@ -128,6 +128,16 @@ await play({
     const changed = await doFetch(copy, { method: "PUT", headers: { "x-o": "2" }, body: "other" });
     return [first, used, await changed.text()];
   },
+  "a request of which the headers are others": () =>
+    each([form, new URLSearchParams("a=b"), new Blob(["b"], { type: "x/y" }), "text"], (body) =>
+      each([undefined, {}, { "x-o": "2" }, { "content-type": "o/p" }], (headers) =>
+        each([{}, { "content-type": "r/q" }], async (own) => {
+          const request = toEcho({ method: "POST", body, headers: own });
+          const answer = await doFetch(request, headers ? { headers } : {});
+          return (await answer.text()).replaceAll(/-{4}[\w-]+/g, "boundary");
+        }),
+      ),
+    ),
   "a request of which undefined and null change more or less": async () => {
     const init = { method: "POST", body: "whole", headers: { "x-r": "1" } };
     const nothing: object = { method: undefined, headers: undefined, body: undefined };
