@@ -144,9 +144,10 @@ const AFTER_A_CHILD =
   "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD]); os.kill(os.getpid(), signal.SIGCHLD); os.execvp(sys.argv[1], sys.argv[1:])";
 
 test.each([
-  ["ignored", ["env", "--ignore-signal=CHLD"]],
-  ["pending", ["python3", "-c", AFTER_A_CHILD]],
-])("run works with SIGCHLD %s", async (_state, start) => {
+  ["SIGCHLD ignored", ["env", "--ignore-signal=CHLD"]],
+  ["SIGCHLD pending", ["python3", "-c", AFTER_A_CHILD]],
+  ["SIGPWR ignored, which Bun's collector uses", ["env", "--ignore-signal=PWR"]],
+])("run works with %s", async (_state, start) => {
   await compare(start, RUN, PROBES["signals, umask, user"] ?? { argv: [] });
 });
 

@@ -134,6 +134,7 @@ test("ignores Bun's options in the environment", async () => {
     env: {
       BUN_JSC_useJIT: "0",
       BUN_JSC_dumpOptions: "1",
+      JSC_SIGNAL_FOR_GC: "0", // no signal at all
       BUN_INSPECT_PRELOAD: dir.join("evil.ts"),
     },
   });

@@ -19,9 +19,9 @@
 static const char *const FLAGS[] = {"--no-env-file", "--config=/dev/null", "--no-install"};
 
 /* Variables that users set for Bun programs of their own, and that would change or stop ours. */
-static const char *const FOREIGN[] = {"BUN_OPTIONS",         "BUN_INSPECT",
-                                      "BUN_INSPECT_NOTIFY",  "BUN_INSPECT_CONNECT_TO",
-                                      "BUN_INSPECT_PRELOAD", "NODE_COMPILE_CACHE"};
+static const char *const FOREIGN[] = {
+    "BUN_OPTIONS",         "BUN_INSPECT",       "BUN_INSPECT_NOTIFY", "BUN_INSPECT_CONNECT_TO",
+    "BUN_INSPECT_PRELOAD", "JSC_SIGNAL_FOR_GC", "NODE_COMPILE_CACHE"};
 /* Those of its JavaScript engine, one for each option, such as the JIT, which bun:ffi needs. */
 static const char ENGINE_PREFIX[] = "BUN_JSC_";
 
@@ -188,6 +188,9 @@ int bun_exec(const struct bun *bun, int cwd_fd, int plan_fd, int argc, char **ar
 	memcpy(&args[count], argv, (size_t)argc * sizeof(*args));
 
 	drop_foreign();
+	/* The signal of Bun's collector: Bun puts its handler in place of SIG_IGN, but says so on
+	 * stderr. */
+	sigaction(SIGPWR, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
 	if (bun->serves)
 		be_a_server();
 	else
