@@ -171,6 +171,12 @@ test.each([
   await expectSentence(argv, 1, program, "without the quotes around it");
 });
 
+test("a terminal that the process does not have is not taken for a FIFO", async () => {
+  const path = `@bad-input-${process.pid}`;
+  const argv = ["setsid", "--wait", XSOCKET, "serve", "--audit", "/dev/tty", path];
+  await expectSentence(argv, 1, "audit file /dev/tty: ENXIO.", "Give the path of a file");
+});
+
 /* bash, because Bun.spawn cannot pass such an argument. */
 test.each([
   "serve $'/tmp/\\xff/control'",

@@ -47,14 +47,14 @@ function openFile(path: string): number {
   try {
     return openSync(path, APPEND, 0o600);
   } catch (error) {
-    if (codeOf(error) === "ENXIO")
-      throw new ServeError(
-        "SYSTEM",
-        statSync(path).isSocket()
-          ? `cannot write the audit file ${path}: it is a socket. Give the path of a file`
-          : `cannot write the audit file ${path}: it is a FIFO that nobody reads. Start its reader first`,
-        { cause: error },
-      );
+    const kind = codeOf(error) === "ENXIO" ? statSync(path) : undefined;
+    const found = kind?.isSocket()
+      ? "it is a socket. Give the path of a file"
+      : kind?.isFIFO() && "it is a FIFO that nobody reads. Start its reader first";
+    if (found)
+      throw new ServeError("SYSTEM", `cannot write the audit file ${path}: ${found}`, {
+        cause: error,
+      });
     const remedy = "Give the path of a file that this user may write, in a directory that exists";
     throw systemError(`write the audit file ${path}`, error, remedy);
   }
