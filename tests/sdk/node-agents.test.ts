@@ -57,6 +57,42 @@ test("HttpsAgent checks the certificate against servername, and its timeoutMs do
   agent.destroy();
 });
 
+const hello = (): Response => new Response("hello");
+
+/* The events of a request's socket, until the answer is there. */
+async function emitted(asked: http.ClientRequest): Promise<string[]> {
+  const seen: string[] = [];
+  asked.once("socket", (socket) => {
+    seen.push("socket");
+    for (const name of ["connect", "ready", "secureConnect"])
+      socket.on(name, () => seen.push(name));
+  });
+  asked.once("response", (answer) => void answer.resume());
+  await once(asked, "close");
+  return seen;
+}
+
+test("a socket of an agent emits connect and ready once its request has it, as one of Node's agents does", async () => {
+  using dir = tempDir();
+  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  await using server = await startServer();
+  const via = server.path;
+  await using web = await serve({ via, port: 0, fetch: hello });
+  await using secureWeb = await serve({ via, port: 0, tls: { key, cert }, fetch: hello });
+  const plain = { host: "127.0.0.1", port: web.port };
+  const secure = { host: "127.0.0.1", port: secureWeb.port, servername: "web.test", ca: cert };
+  const seen = {
+    node: await emitted(http.get({ ...plain, agent: new http.Agent() })),
+    ours: await emitted(http.get({ ...plain, agent: new HttpAgent({ via }) })),
+    nodeSecure: await emitted(https.get({ ...secure, agent: new https.Agent() })),
+    oursSecure: await emitted(https.get({ ...secure, agent: new HttpsAgent({ via }) })),
+  };
+  expect(seen.node).toEqual(["socket", "connect", "ready"]);
+  expect(seen.ours).toEqual(seen.node);
+  expect(seen.nodeSecure).toEqual(["socket", "connect", "ready", "secureConnect"]);
+  expect(seen.oursSecure).toEqual(seen.nodeSecure);
+});
+
 test("the signal of an HttpsAgent ends a TLS handshake", async () => {
   await using server = await startServer();
   const via = server.path;

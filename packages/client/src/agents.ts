@@ -56,6 +56,14 @@ export function disposedOf(server: string): XSocketError {
   return new XSocketError({ code: "ECANCELED", step: "connect", server, asked: "connect" });
 }
 
+/* A program may wait for these events of a request's socket, which node:http takes for a new one: Bun emits none for
+   a socket that is connected already. */
+function announce(stream: Duplex): void {
+  if (stream.destroyed) return;
+  stream.emit("connect");
+  stream.emit("ready");
+}
+
 /* What both agents do: a connection of the target namespace for each request that finds none kept. */
 class Connector {
   readonly #through: Through & { readonly via: Session };
@@ -85,7 +93,10 @@ class Connector {
       return stream;
     });
     void wrapped.then(
-      (stream) => done?.(null, stream),
+      (stream) => {
+        done?.(null, stream);
+        process.nextTick(announce, stream); // after the request's "socket", which node:http emits by nextTick
+      },
       (error: unknown) => done?.(errorOf(error), undefined as unknown as Duplex), // oxlint-disable-line typescript/no-unsafe-type-assertion
     );
   }
