@@ -152,3 +152,12 @@ test("HttpAgent takes a timeout that is no number for none, as http.Agent does",
     agent.destroy();
   }
 });
+
+test.each([HttpAgent, HttpsAgent])(
+  "%p takes null for the options of Node's own agent, as that does",
+  (Agent) => {
+    const agent = new Agent({ via: "/run/xsocket/nowhere" }, JSON.parse("null"));
+    expect(agent.maxSockets).toBe(new http.Agent(JSON.parse("null")).maxSockets);
+    agent.destroy();
+  },
+);

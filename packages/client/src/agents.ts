@@ -72,7 +72,7 @@ class Connector {
   constructor(through: Through, options: http.AgentOptions) {
     const elsewhere = "those of Node's own agent go into a second argument";
     refuseUnknown("make an agent", through, THROUGH_KEYS, elsewhere);
-    refuseKeys("make an agent", options, REFUSED_AGENT);
+    refuseKeys("make an agent", allOf(options), REFUSED_AGENT); // Node takes null for none
     this.#through = { ...allOf(through), via: sessionFor(through.via) };
   }
 
