@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { getEventListeners, once } from "node:events";
 import * as http from "node:http";
 import * as https from "node:https";
+import { BlockList } from "node:net";
 import { HttpAgent, HttpsAgent, listen, serve } from "@xsocket/client";
 import { eventually, guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
 import { makeCertificate } from "./certificate.ts";
@@ -161,3 +162,20 @@ test.each([HttpAgent, HttpsAgent])(
     agent.destroy();
   },
 );
+
+test.each([
+  { blockList: new BlockList() },
+  { fd: 0 },
+  { family: 6 },
+  { lookup() {} },
+  { socketPath: "/run/nowhere" },
+])("agents and their requests refuse %p, which net.connect would heed", (option) => {
+  const through = { via: "/run/xsocket/nowhere" };
+  const refused = expect.objectContaining({ code: "ENOTSUP", step: "options" });
+  const agents = { plain: new HttpAgent(through), secure: new HttpsAgent(through) };
+  expect(() => http.get({ ...option, agent: agents.plain })).toThrow(refused);
+  expect(() => https.get({ ...option, agent: agents.secure })).toThrow(refused);
+  const own: https.AgentOptions = Object.assign({}, option);
+  expect(() => http.get({ agent: new HttpAgent(through, own) })).toThrow(refused);
+  expect(() => https.get({ agent: new HttpsAgent(through, own) })).toThrow(refused);
+});

@@ -22,6 +22,9 @@ const REFUSED = {
   socketPath: "UNIX sockets are not those of a network namespace: leave the agent out.",
   lookup: "Names are those of the target namespace: give the agent itself a lookup.",
   family: "Give the agent itself a lookup that returns only addresses of this IP version.",
+  blockList:
+    "Check each address yourself, and give the agent itself a lookup that returns only allowed ones.",
+  fd: "It would be a socket of the program's own: leave fd out.",
 };
 
 const REFUSED_AGENT = {
@@ -33,6 +36,9 @@ interface Wanted extends http.ClientRequestArgs {
   /* What node:http takes from an agent's own keepAlive and keepAliveMsecs. */
   readonly keepAlive?: boolean;
   readonly keepAliveInitialDelay?: number;
+  /* What net.connect takes, which node:http hands on. */
+  readonly blockList?: net.BlockList;
+  readonly fd?: number;
 }
 
 /* A signal's reason may be of any type, and node:http takes null and the like for no error. */
@@ -80,7 +86,8 @@ class Connector {
     const { host, port, localAddress, localPort, [GIVEN_UP]: givenUp, ...others } = wanted;
     const socketPath = others.socketPath || undefined; // libraries give null, and 0
     const [lookup, family] = [others.lookup || undefined, others.family || undefined];
-    refuseKeys("connect", { socketPath, lookup, family }, REFUSED);
+    const [blockList, fd] = [others.blockList || undefined, others.fd ?? undefined];
+    refuseKeys("connect", { socketPath, lookup, family, blockList, fd }, REFUSED);
     const { signal } = this.#through;
     const signals = [this.#ending.signal, signal, givenUp].filter((one) => one !== undefined);
     const options = { ...this.#through, signal: AbortSignal.any(signals) };
