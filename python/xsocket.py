@@ -87,10 +87,9 @@ def socket(
     # Made before it gets the descriptor, so that one of the two closes it, whatever raises between.
     made = _socket.socket.__new__(_socket.socket)
     try:
-        _socket.socket.__init__(made, fileno=returned.value)
+        # All three are given, since what Python would ask the kernel instead is another proto.
+        _socket.socket.__init__(made, family, type, proto, returned.value)
     finally:
         if made.fileno() >= 0:
             returned.value = -1
-    # socket(fileno=) leaves the descriptor as it is; Python's own idea of blocking is set here.
-    made.settimeout(0.0 if type & _socket.SOCK_NONBLOCK else _socket.getdefaulttimeout())
     return made

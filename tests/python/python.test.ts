@@ -50,6 +50,33 @@ test.skipIf(!hasIpv6 || !hasCookies)(
   },
 );
 
+/* Compares each socket with one of socket.socket() by the same arguments. */
+const LIKE_PLAIN = `
+import itertools, os, socket, sys, xsocket
+def described(made):
+    descriptor = made.fileno()
+    flags = (os.get_blocking(descriptor), os.get_inheritable(descriptor))
+    return (type(made), made.family, made.type, made.proto, made.gettimeout(), flags)
+arguments = (
+    (),
+    (socket.AF_INET, socket.SOCK_DGRAM),
+    (socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK),
+    (socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, socket.IPPROTO_UDP),
+    (True + 1, 1, socket.IPPROTO_TCP),
+)
+for timeout, given in itertools.product((None, 0, 2.5), arguments):
+    socket.setdefaulttimeout(timeout)
+    with xsocket.socket(sys.argv[1], *given) as made, socket.socket(*given) as plain:
+        assert described(made) == described(plain), (timeout, given, made, plain)
+`;
+
+test("Python's socket is what socket.socket() would have made", async () => {
+  await using server = await startServer();
+  const run = ["python3", "-c", LIKE_PLAIN, server.path];
+  const { code, stderr } = await here.run(run, { env: ENV });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+});
+
 test("Python's errors name the errno and the path", async () => {
   using dir = tempDir();
   const program = `
