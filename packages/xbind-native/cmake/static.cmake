@@ -1,6 +1,7 @@
 # libxsocket.a, for static programs, which cannot preload anything. It is one object, in which every name
 # but xsocket() is local, so that a program may have functions named like ours. The partial link needs
-# machine code, hence no link time optimization; and no sanitizer goes into a static program.
+# machine code, hence no link time optimization; and no sanitizer goes into a static program. There
+# is no group of sections: a linker drops one that the program has too, as on 32-bit x86, and its local names.
 get_target_property(XSOCKET_CORE_SOURCES xsocket_core SOURCES)
 add_library(xsocket_parts OBJECT ${XSOCKET_CORE_SOURCES} src/xsocket/xsocket.c)
 target_include_directories(xsocket_parts PRIVATE src include)
@@ -20,7 +21,7 @@ set(XSOCKET_OBJECT ${CMAKE_CURRENT_BINARY_DIR}/xsocket.o)
 add_custom_command(OUTPUT ${XSOCKET_OBJECT}
                    COMMAND ${XSOCKET_COMPILER} -r -nostdlib -o ${XSOCKET_OBJECT}
                            $<TARGET_OBJECTS:xsocket_parts>
-                   COMMAND ${CMAKE_OBJCOPY} --localize-hidden ${XSOCKET_OBJECT}
+                   COMMAND ${CMAKE_OBJCOPY} --localize-hidden -R .group ${XSOCKET_OBJECT}
                    DEPENDS $<TARGET_OBJECTS:xsocket_parts>
                    COMMAND_EXPAND_LISTS VERBATIM)
 add_library(xsocket_static STATIC ${XSOCKET_OBJECT})
