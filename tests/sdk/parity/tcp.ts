@@ -1,4 +1,5 @@
 /* Connections and listeners: see api.ts. */
+import { createSecureContext } from "node:tls";
 import {
   codeOf,
   doConnect,
@@ -125,8 +126,8 @@ async function shake(tls: unknown): Promise<unknown> {
 const NO_HOSTS = ["127.0.0.1/x", "127.0.0.1?x", "127.0.0.1#x", "127.0.0.1\\x", "12\t7.0.0.1"];
 const NO_NAMES = ["%31%32%37.0.0.1", "127.0.0.1\n", "localhost/x", "loc\talhost", "127.0.0.1 x"];
 
-/* As shake(), with a connection that becomes one of TLS when it is open, or later. */
-async function shakeLater(hostname: string, tls: Bun.TLSOptions | boolean, inOpen: boolean) {
+/* As shake(), with a connection that becomes one of TLS when it is open, or later, by options that are inherited. */
+async function shakeLater(hostname: string, secure: object, inOpen: boolean) {
   const { promise: asked, resolve } = Promise.withResolvers<unknown>();
   const { promise: checked, resolve: tell } = Promise.withResolvers<unknown>();
   const handshake = (socket: Bun.TLSSocket): void => resolve(socket.getServername() ?? "none");
@@ -135,11 +136,12 @@ async function shakeLater(hostname: string, tls: Bun.TLSOptions | boolean, inOpe
     tls: { key, cert },
     socket: { data() {}, handshake },
   });
-  const upgradeNow = (socket: Socket): void =>
-    void socket.upgradeTLS({
-      tls,
-      socket: { data() {}, handshake: (_, ok, error) => tell([ok, error?.message]) },
-    });
+  const upgradeNow = (socket: Socket): void => {
+    const shaken = (_: Socket, ok: boolean, error: Error | null) => tell([ok, error?.message]);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Object.create() gives any
+    const options = Object.create(secure) as Parameters<Socket["upgradeTLS"]>[0];
+    socket.upgradeTLS(Object.assign(options, { socket: { data() {}, handshake: shaken } }));
+  };
   const open = inOpen ? { open: upgradeNow } : {};
   const socket = { data() {}, ...open };
   const client = await doConnect({ hostname, port: listener.port, socket });
@@ -239,11 +241,12 @@ await play({
   },
   async "whose certificate it has to be after upgradeTLS()"() {
     const named = { ca: cert, serverName: "web.test" };
-    const secure = [{ ca: cert }, named, { ca: cert, rejectUnauthorized: false }, true];
+    const forms = [{ ca: cert }, named, { ca: cert, rejectUnauthorized: false }, true];
+    const { context } = createSecureContext({ ca: cert });
     const told: unknown[] = [];
     for (const hostname of ["127.0.0.1", "localhost"])
-      for (const tls of secure)
-        for (const inOpen of [false, true]) told.push(await shakeLater(hostname, tls, inOpen));
+      for (const secure of [...forms.map((tls) => ({ tls })), { secureContext: context }])
+        for (const inOpen of [false, true]) told.push(await shakeLater(hostname, secure, inOpen));
     return told;
   },
   async "upgradeTLS() without TLS options"() {
@@ -292,6 +295,21 @@ await play({
       return new RangeError("mine") as never;
     }
     return [await outcome(doConnect({ port: 1, socket: { data() {}, connectError } })), isSocket];
+  },
+  async "what open is called on, and with, and one that is no function"() {
+    const listener = await doListen({ port: 0, socket: { data() {} } });
+    const told: unknown[] = [];
+    function open(this: unknown, ...given: Socket[]): void {
+      told.push([given.length, this === given[0]]);
+    }
+    for (const each of [open, null, 5, "x"]) {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what JavaScript may give
+      const socket = { data() {}, open: each } as Bun.SocketHandler;
+      const attempt = doConnect({ port: listener.port, socket });
+      told.push(await outcome(attempt.then((client) => client.terminate())));
+    }
+    listener.stop(true);
+    return told;
   },
   async "a text that is no host name"() {
     const listener = await doListen({ port: 0, socket: { data() {} } });
