@@ -43,20 +43,15 @@ function tlsFor(tls: TLSOptions | boolean, hostname: string): TLSOptions | boole
   return { ...given, serverName: name || withoutBrackets(hostname) };
 }
 
-/* Not in Bun's types: `isServer` makes it the server's side of TLS, `secureContext` may stand for `tls`. */
-type UpgradeOptions<Data> = TLSUpgradeOptions<Data> & {
-  isServer?: unknown;
-  secureContext?: unknown;
-};
-
 /* The same for upgradeTLS(): Bun would check the certificate against "localhost". */
 function nameForUpgrade(socket: Socket<unknown>, hostname: string): void {
   const upgrade = socket.upgradeTLS.bind(socket);
   const upgradeTLS = <Data>(given: TLSUpgradeOptions<Data>): [Socket<Data>, Socket<Data>] => {
-    const options: UpgradeOptions<Data> = allOf(given);
-    const { tls, secureContext, isServer } = options;
+    // what may stand for `tls` is not in Bun's types
+    const options: TLSUpgradeOptions<Data> & { secureContext?: unknown } = allOf(given);
+    const { tls, secureContext } = options;
     const isNone = tls !== true && Object.values(allOf(tls)).every((value) => value === undefined);
-    if (isServer || (isNone && secureContext === undefined)) return upgrade(given); // Bun refuses none
+    if (isNone && secureContext === undefined) return upgrade(given); // Bun refuses none
     return upgrade<Data>({ ...options, tls: tlsFor(tls ?? true, hostname) });
   };
   describe(socket, { upgradeTLS });
@@ -66,9 +61,9 @@ function nameForUpgrade(socket: Socket<unknown>, hostname: string): void {
 function openFor(open: unknown, hostname: string): unknown {
   const own = open ?? (() => {});
   if (typeof own !== "function") return open;
-  return function (this: unknown, socket: Socket<unknown>): unknown {
+  return (socket: Socket<unknown>): unknown => {
     nameForUpgrade(socket, hostname);
-    return Reflect.apply(own, this, [socket]);
+    return Reflect.apply(own, socket, [socket]);
   };
 }
 
