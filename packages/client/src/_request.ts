@@ -186,7 +186,8 @@ export async function planOf(
   }
   const headers = new Headers(request.headers); // before the body is read, which tells their type
   const isOwn = earlier?.bodyUsed === false && init.body === undefined;
-  if (isOwn && init.headers !== undefined && !headers.has("content-type")) {
+  // a type stands in the Request's headers, too; a stream, which a copy would split in two, mostly has none
+  if (isOwn && earlier.headers.has("content-type") && !headers.has("content-type")) {
     const type = typeOf(earlier);
     if (type !== null) headers.set("content-type", type);
   }

@@ -288,6 +288,21 @@ await play({
       const request = toEcho({ method: "POST", body: streamOf("a"), signal: controller.signal });
       return [told, await outcome(doFetch(request)), request.bodyUsed];
     }),
+  "a request of which the headers and the body are others": async () => {
+    const request = toEcho({ method: "POST", body: form });
+    return (await doFetch(request, { headers: { "x-o": "2" }, body: BYTES })).text();
+  },
+  "the stream of a request of which the headers are others, when it is aborted": () =>
+    each([{}, { "content-type": "r/q" }], async (headers) => {
+      const told: unknown[] = [];
+      const body = new ReadableStream({ cancel: (why) => void told.push(why) });
+      const controller = new AbortController();
+      const init = { headers: { "x-o": "2" }, signal: controller.signal };
+      const sending = doFetch(toEcho({ method: "POST", body, headers }), init);
+      controller.abort("later");
+      await outcome(sending);
+      return "content-type" in headers ? told.length : told; // there the SDK has to copy the stream
+    }),
   "raw answers": () =>
     each(Object.keys(PORTS.raw), (name) => text(`http://127.0.0.1:${PORTS.raw[name]}/`)),
   copies: async () => {
