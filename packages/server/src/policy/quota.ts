@@ -146,9 +146,9 @@ export class Quotas {
     return this.#get(row, ROW.sockets) === 0 || now - this.#began(row) >= QUOTA_WINDOW_MS;
   }
 
-  /* A row that was never used is the oldest. */
+  /* 0 for a row that was never used, or whose user has no count yet. */
   #began(row: number): number {
-    return this.#get(row, ROW.rule) === 0 ? -Infinity : (this.#since[row] ?? 0);
+    return this.#since[row] ?? 0;
   }
 
   /* A connection counts under the last rule with this bound that has decided on one of its requests. */
