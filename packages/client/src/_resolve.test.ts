@@ -41,9 +41,9 @@ test("a name with fewer dots than ndots is tried first in the search list", () =
 });
 
 test("localhost always has an address of each IP version, and other names only those of the hosts file", () => {
-  for (const name of ["localhost", "a.localhost", "LocalHost."])
+  for (const name of ["localhost", "a.localhost", "LocalHost.", "ｌｏｃａｌｈｏｓｔ"])
     expect(localAddresses("", name)).toEqual(["127.0.0.1", "::1"]);
-  for (const name of ["notlocalhost", "localhost.test"])
+  for (const name of ["notlocalhost", "localhost.test", "a b.localhost", "10.0.0.1/.localhost"])
     expect(localAddresses("", name)).toEqual([]);
   expect(localAddresses("127.0.0.1 localhost\n127.0.1.1 me", "localhost")).toEqual([
     "127.0.0.1",

@@ -106,7 +106,7 @@ function loopback(hostname: string): string[] {
 
 /** The addresses that need no name server. Many a /etc/hosts has localhost for IPv4 only. */
 export function localAddresses(hosts: string, hostname: string): string[] {
-  return [...new Set([...hostsAddresses(hosts, hostname), ...loopback(hostname)])];
+  return [...new Set([...hostsAddresses(hosts, hostname), ...loopback(asciiOf(hostname))])];
 }
 
 async function textOf(path: string): Promise<string> {
