@@ -1,6 +1,7 @@
 /* The modules of Node with sockets of the target namespace. */
 import { expect, test } from "bun:test";
 import * as dgram from "node:dgram";
+import { once } from "node:events";
 import * as http from "node:http";
 import * as https from "node:https";
 import { createServer, type Socket } from "node:net";
@@ -244,4 +245,17 @@ test("node:dgram sockets belong to the target even if the program has closed its
     true,
     true,
   ]);
+});
+
+test("tls.connect over a connection to an address in brackets checks that address", async () => {
+  using dir = tempDir();
+  const certificate = await makeCertificate(dir.path, "web.test");
+  await using server = await startServer();
+  await using secure = tls.createServer(certificate);
+  await nodeListen(secure, { via: server.path, host: "::1" });
+  const socket = await nodeConnect({ via: server.path, host: "[::1]", port: portOf(secure) });
+  const client = tls.connect({ socket, ca: certificate.cert });
+  await once(client, "secureConnect");
+  expect(client.authorized).toBe(true);
+  client.destroy();
 });
