@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { once } from "node:events";
 import { closeSync, openSync, readdirSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { AF_INET, SOCK_CLOEXEC, SOCK_STREAM } from "@xsocket/protocol";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { tempDir } from "../../../tests/harness/index.ts";
@@ -133,4 +133,33 @@ test("a relay whose socket Bun cannot adopt throws ENOSPC once, and stops the se
   expect(socket.closed).toBe(false);
   expect(readdirSync(dir.path)).toEqual([]); // the server behind has ended
   await Bun.sleep(20); // an unhandled error would have come by now
+});
+
+async function ask(client: Socket, headers = ""): Promise<void> {
+  client.write(`GET / HTTP/1.1\r\nHost: x\r\n${headers}\r\n`);
+  await once(client, "data");
+}
+
+test("closeIdleConnections of a relay leaves alone who has asked nothing yet, or has a WebSocket", async () => {
+  using socket = boundSocket();
+  const port = boundPort(socket.fd);
+  const options = {
+    fetch: (request: Request, server: Bun.Server<undefined>) =>
+      server.upgrade(request) ? undefined : new Response("page"),
+    websocket: { message() {} },
+  };
+  const run = (place: object) => Bun.serve({ ...options, ...place });
+  using server = startRelayed(options, run, { socket, ip: IP, port });
+  const fresh = connect(port, "127.0.0.1");
+  await once(fresh, "connect");
+  const [idle, upgraded] = [connect(port, "127.0.0.1"), connect(port, "127.0.0.1")];
+  await Promise.all([ask(idle), ask(upgraded)]);
+  const key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+  await ask(upgraded, `Connection: upgrade\r\nUpgrade: websocket\r\n${key}`);
+  const closed = once(idle, "close");
+  expect(server.closeIdleConnections()).toBe(1);
+  await closed;
+  await ask(fresh);
+  expect(upgraded.destroyed).toBe(false);
+  for (const client of [fresh, upgraded]) client.destroy();
 });

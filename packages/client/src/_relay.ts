@@ -112,9 +112,10 @@ function relayFrom(
     if (before && !before.closed) before.once("close", relay);
     else relay();
   });
-  front.on("upgrade", (request, client: net.Socket, rest) =>
-    relayUpgrade(behind, request, client, rest),
-  );
+  front.on("upgrade", (request, client: net.Socket, rest) => {
+    last.delete(client); // it is never idle again
+    relayUpgrade(behind, request, client, rest);
+  });
   const connections = new Connections(front);
   let held: "ref" | "unref" = "ref";
   const accept = (client: net.Socket): void => {
@@ -136,9 +137,10 @@ function relayFrom(
     for (const each of [acceptor, ...clients.values()]) each[how]();
   };
   const closeIdle = (): number => {
-    const open = [...clients.values()];
-    front.closeIdleConnections();
-    return open.filter(({ destroyed }) => destroyed).length;
+    // not front's own method, which closes also those that have asked nothing yet
+    const idle = [...clients.values()].filter((client) => last.get(client)?.closed);
+    for (const client of idle) client.destroy();
+    return idle.length;
   };
   const drain = (): Promise<void> => {
     acceptor.close();
