@@ -156,6 +156,7 @@ test("a wrong argument is refused in one line, and nothing is installed or built
       "there is no file tests/nosuch.test.ts",
     ],
     ["systemd-test units", "units is one argument too many: see ./dev help"],
+    ["systemd-test -t units x", "x is one argument too many: see ./dev help"],
     ["bench", "say which bench: ./dev bench server|sdk|xbind"],
     ["bench server sdk", "say which bench: ./dev bench server|sdk|xbind"],
   ] as const)
