@@ -163,13 +163,16 @@ test.each([HttpAgent, HttpsAgent])(
   },
 );
 
-test.each([
-  { blockList: new BlockList() },
-  { fd: 0 },
-  { family: 6 },
-  { lookup() {} },
-  { socketPath: "/run/nowhere" },
-])("agents and their requests refuse %p, which net.connect would heed", (option) => {
+test.each(
+  Object.entries({
+    blockList: new BlockList(),
+    fd: 0,
+    family: 6,
+    lookup() {},
+    socketPath: "/run/nowhere",
+  }),
+)("agents and their requests refuse %s, which net.connect would heed", (name, value) => {
+  const option = { [name]: value };
   const through = { via: "/run/xsocket/nowhere" };
   const refused = expect.objectContaining({ code: "ENOTSUP", step: "options" });
   const agents = { plain: new HttpAgent(through), secure: new HttpsAgent(through) };

@@ -1,17 +1,11 @@
-import type {
-  FdSocketOptions,
-  Socket,
-  SocketHandler,
-  TCPSocketConnectOptions,
-  TLSOptions,
-  TLSUpgradeOptions,
-} from "bun";
-import { hostPort, withoutBrackets } from "./_address.ts";
-import { adoptConnection, describe, notTaken } from "./_bun.ts";
+import type { FdSocketOptions, Socket, SocketHandler, TCPSocketConnectOptions } from "bun";
+import { hostPort } from "./_address.ts";
+import { adoptConnection, notTaken } from "./_bun.ts";
 import { connectedSocket, type Peer } from "./_connected.ts";
+import { openFor, tlsFor } from "./_server-name.ts";
 import { failedCall, forBun, HOST_KEYS, pathOf, type Through } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
-import { allOf, checkHandlers, checkPort, flagOf, hostOf, misuse, refuseKeys } from "./_options.ts";
+import { checkHandlers, checkPort, flagOf, hostOf, misuse, refuseKeys } from "./_options.ts";
 import { withoutOurLines } from "./error.ts";
 import type { OwnedSocket } from "./owned.ts";
 
@@ -33,39 +27,6 @@ const REFUSED = {
   fd: "Leave fd out: the socket comes from the server. Bun.connect adopts a descriptor of your own.",
   unix: "UNIX sockets are not those of a network namespace: use Bun.connect.",
 };
-
-/* Bun checks the peer's certificate against the host name, which it cannot know from a descriptor. What is no object
-   is Bun's to refuse. */
-function tlsFor(tls: TLSOptions | boolean, hostname: string): TLSOptions | boolean {
-  if (tls !== true && (typeof tls !== "object" || tls === null || Array.isArray(tls))) return tls;
-  const given: TLSOptions & { readonly servername?: string } = tls === true ? {} : allOf(tls);
-  const name = given.serverName === undefined ? given.servername : given.serverName;
-  return { ...given, serverName: name || withoutBrackets(hostname) };
-}
-
-/* The same for upgradeTLS(): Bun would check the certificate against "localhost". */
-function nameForUpgrade(socket: Socket<unknown>, hostname: string): void {
-  const upgrade = socket.upgradeTLS.bind(socket);
-  const upgradeTLS = <Data>(given: TLSUpgradeOptions<Data>): [Socket<Data>, Socket<Data>] => {
-    // what may stand for `tls` is not in Bun's types
-    const options: TLSUpgradeOptions<Data> & { secureContext?: unknown } = allOf(given);
-    const { tls, secureContext } = options;
-    const isNone = tls !== true && Object.values(allOf(tls)).every((value) => value === undefined);
-    if (isNone && secureContext === undefined) return upgrade(given); // Bun refuses none
-    return upgrade<Data>({ ...options, tls: tlsFor(tls ?? true, hostname) });
-  };
-  describe(socket, { upgradeTLS });
-}
-
-/* An open handler that first names the host for upgradeTLS(). What is no function is Bun's to refuse. */
-function openFor(open: unknown, hostname: string): unknown {
-  const own = open ?? (() => {});
-  if (typeof own !== "function") return open;
-  return (socket: Socket<unknown>): unknown => {
-    nameForUpgrade(socket, hostname);
-    return Reflect.apply(own, socket, [socket]);
-  };
-}
 
 /*
  * Calls the user's connectError with a socket that never was open, as Bun does: Bun is made to fail at a
