@@ -19,6 +19,22 @@ function boundSocket(): OwnedSocket {
   return new OwnedSocket(fd, { domain: AF_INET, type: SOCK_STREAM, protocol: 0 });
 }
 
+const WEBSOCKETS = {
+  fetch: (request: Request, server: Bun.Server<undefined>) =>
+    server.upgrade(request) ? undefined : new Response("no upgrade"),
+  websocket: { message() {} },
+};
+const runWebSockets = (place: object) => Bun.serve({ ...WEBSOCKETS, ...place });
+const UPGRADE =
+  "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/* Sends a request, and returns the first part of its answer. */
+async function ask(client: Socket, headers = ""): Promise<string> {
+  client.write(`GET / HTTP/1.1\r\nHost: x\r\n${headers}\r\n`);
+  const [answer] = await once(client, "data");
+  return String(answer);
+}
+
 test("a relay that cannot start removes its directory and leaves the socket open for its owner", () => {
   using socket = boundSocket();
   using dir = tempDir(); // other tests make relays at the same time
@@ -60,27 +76,16 @@ test("a relay tells clients of no time limit for their next request, as Bun.serv
   const port = boundPort(socket.fd);
   using _ = startRelayed({}, (place) => Bun.serve({ fetch, ...place }), { socket, ip: IP, port });
   const client = connect(port, "127.0.0.1");
-  client.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
-  const [head] = await once(client, "data");
-  expect(String(head)).not.toMatch(/^keep-alive:/im);
+  expect(await ask(client)).not.toMatch(/^keep-alive:/im);
   client.destroy();
 });
 
 test("a relay answers a request for a WebSocket that lacks the header connection", async () => {
   using socket = boundSocket();
   const port = boundPort(socket.fd);
-  const options = {
-    fetch: (request: Request, server: Bun.Server<undefined>) =>
-      server.upgrade(request) ? undefined : new Response("no upgrade"),
-    websocket: { message() {} },
-  };
-  const run = (place: object) => Bun.serve({ ...options, ...place });
-  using _ = startRelayed(options, run, { socket, ip: IP, port });
+  using _ = startRelayed(WEBSOCKETS, runWebSockets, { socket, ip: IP, port });
   const client = connect(port, "127.0.0.1");
-  const key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
-  client.write(`GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n${key}\r\n\r\n`);
-  const [answer] = await once(client, "data");
-  expect(String(answer)).toContain("no upgrade");
+  expect(await ask(client, UPGRADE)).toContain("no upgrade");
   client.destroy();
 });
 
@@ -135,27 +140,15 @@ test("a relay whose socket Bun cannot adopt throws ENOSPC once, and stops the se
   await Bun.sleep(20); // an unhandled error would have come by now
 });
 
-async function ask(client: Socket, headers = ""): Promise<void> {
-  client.write(`GET / HTTP/1.1\r\nHost: x\r\n${headers}\r\n`);
-  await once(client, "data");
-}
-
 test("closeIdleConnections of a relay leaves alone who has asked nothing yet, or has a WebSocket", async () => {
   using socket = boundSocket();
   const port = boundPort(socket.fd);
-  const options = {
-    fetch: (request: Request, server: Bun.Server<undefined>) =>
-      server.upgrade(request) ? undefined : new Response("page"),
-    websocket: { message() {} },
-  };
-  const run = (place: object) => Bun.serve({ ...options, ...place });
-  using server = startRelayed(options, run, { socket, ip: IP, port });
+  using server = startRelayed(WEBSOCKETS, runWebSockets, { socket, ip: IP, port });
   const fresh = connect(port, "127.0.0.1");
   await once(fresh, "connect");
   const [idle, upgraded] = [connect(port, "127.0.0.1"), connect(port, "127.0.0.1")];
   await Promise.all([ask(idle), ask(upgraded)]);
-  const key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-  await ask(upgraded, `Connection: upgrade\r\nUpgrade: websocket\r\n${key}`);
+  await ask(upgraded, `Connection: upgrade\r\n${UPGRADE}`);
   const closed = once(idle, "close");
   expect(server.closeIdleConnections()).toBe(1);
   await closed;
