@@ -246,6 +246,24 @@ test("an option whose getter throws leaves no socket open", async () => {
   expect(() => listenSync(options)).toThrow("read");
 });
 
+function connectError(): never {
+  expect.unreachable("nothing was to be connected");
+}
+
+test("connect has Bun check handlers and TLS options before anything is connected", async () => {
+  await using server = await startServer();
+  const peer = { via: server.path, hostname: "127.0.0.1", port: 1 }; // where nobody listens
+  for (const [wrong, message] of [
+    [{ socket: { data: 1, connectError } }, /onData.*function/],
+    [{ socket: { connectError } }, /"data" or "drain"/],
+    [{ socket: { data() {}, connectError }, tls: { ca: "none" } }, "Invalid CA"],
+    [{ socket: { data() {}, connectError }, allowHalfOpen: "no" }, /allowHalfOpen/],
+  ] as const)
+    await expect(Reflect.apply(connect, undefined, [{ ...peer, ...wrong }])).rejects.toThrow(
+      message,
+    );
+});
+
 test("serve and udp take an empty hostname as none, and connect rejects it and missing handlers", async () => {
   await using server = await startServer();
   const place = { via: server.path, hostname: "", port: 0 };

@@ -25,6 +25,9 @@ export function refusal(error: unknown, call: "listen" | "open"): unknown {
   return syscall === call && typeof number === "number" ? notTaken(Math.abs(number)) : error;
 }
 
+/** What {@link adoptConnection} never takes, so that Bun only checks the options. */
+export const NO_FD = -1;
+
 /** Bun.connect for a connected stream socket, or for an epoll descriptor (see _wait.ts). Where Bun does not
     take it, connectError is called at once, and the descriptor is still the caller's. */
 export function adoptConnection<Data>(options: FdSocketOptions<Data>): Promise<Socket<Data>> {

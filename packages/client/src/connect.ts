@@ -1,6 +1,6 @@
 import type { FdSocketOptions, Socket, SocketHandler, TCPSocketConnectOptions } from "bun";
 import { hostPort } from "./_address.ts";
-import { adoptConnection, notTaken } from "./_bun.ts";
+import { adoptConnection, NO_FD, notTaken } from "./_bun.ts";
 import { connectedSocket, type Peer } from "./_connected.ts";
 import { openFor, tlsFor } from "./_server-name.ts";
 import { failedCall, forBun, HOST_KEYS, pathOf, type Through } from "./_through.ts";
@@ -72,14 +72,11 @@ async function connectedOrReported<Data>(
   }
 }
 
-/* Has Bun adopt a connection. If it does not, the descriptor stays the caller's, and connectError gets the error. */
+/* Has Bun adopt a connection. Gives undefined if it does not: the descriptor stays the caller's. */
 async function adopt<Data>(
   given: FdSocketOptions<Data>,
-  options: ConnectOptions<Data>,
   hostname: string,
-  asked: string,
-  told: () => void,
-): Promise<Socket<Data>> {
+): Promise<Socket<Data> | undefined> {
   let isRefused = false;
   const connectError = (): void => void (isRefused = true);
   const get = (_: object, name: PropertyKey): unknown => {
@@ -91,12 +88,8 @@ async function adopt<Data>(
   try {
     return await adoptConnection<Data>({ ...given, socket });
   } catch (error) {
-    if (!isRefused) throw withoutOurLines(error); // about the options
-    throw await reportConnectError(
-      options,
-      failedCall(notTaken(), pathOf(options.via), asked),
-      told,
-    );
+    if (isRefused) return undefined;
+    throw withoutOurLines(error); // about the options
   }
 }
 
@@ -115,15 +108,15 @@ async function connected<Data>(
   const reusePort = flagOf(asked, options, "reusePort");
   const ipv6Only = flagOf(asked, options, "ipv6Only");
   const peer = { ...options, hostname, port: checkPort(asked, options.port), reusePort, ipv6Only };
+  const forAdoption = { ...forBun(options, NAMES), tls: tlsFor(options.tls ?? false, hostname) };
+  await adopt<Data>({ ...forAdoption, fd: NO_FD }, hostname); // refuses wrong ones before anything is connected
   using socket = await connectedOrReported(peer, options, told);
-  const tls = tlsFor(options.tls ?? false, hostname);
-  const made = await adopt<Data>(
-    { ...forBun(options, NAMES), tls, fd: socket.fd },
-    options,
-    hostname,
-    `connect to ${hostPort(hostname, peer.port)}`,
-    told,
-  );
+  const made = await adopt<Data>({ ...forAdoption, fd: socket.fd }, hostname);
+  if (!made) {
+    const place = `connect to ${hostPort(hostname, peer.port)}`;
+    const failure = failedCall(notTaken(), pathOf(options.via), place);
+    throw await reportConnectError(options, failure, told);
+  }
   socket.take();
   return made;
 }
