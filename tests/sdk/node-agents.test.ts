@@ -115,6 +115,35 @@ test("the signal of an HttpsAgent ends a TLS handshake", async () => {
   await closed.promise;
 });
 
+test("a signal among an agent's own options ends its connections, as with http.Agent", async () => {
+  await using server = await startServer();
+  let asked = 0;
+  await using web = await serve({
+    via: server.path,
+    port: 0,
+    fetch: () => new Promise<Response>(() => asked++), // never answers
+  });
+  const outcome = (agent: http.Agent) =>
+    new Promise<unknown>((resolve) => {
+      const request = http.get({ host: "127.0.0.1", port: web.port, agent });
+      request.once("error", ({ name }) => resolve(name));
+    });
+  const { path: via } = server;
+  for (const make of [
+    (options: object) => new http.Agent(options),
+    (options: object) => new HttpAgent({ via }, options),
+  ]) {
+    const controller = new AbortController();
+    const agent = make({ signal: controller.signal }); // not in the types, but net.connect heeds it
+    const before = asked;
+    const ended = outcome(agent);
+    await eventually("the request to arrive", () => asked > before);
+    controller.abort();
+    expect(await ended).toBe("AbortError");
+    expect(await outcome(agent)).toBe("AbortError"); // of a connection that is asked for later, too
+  }
+});
+
 test.each([null, 0, "enough"])(
   "an agent's signal that aborts with %p ends requests with that reason, or AbortError if it is falsy",
   async (reason) => {

@@ -1,7 +1,7 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import * as net from "node:net";
-import type { Duplex } from "node:stream";
+import { addAbortSignal, type Duplex } from "node:stream";
 import * as tls from "node:tls";
 import { DEFAULT_TIMEOUT_MS, LONGEST_MS } from "./_deadline.ts";
 import { allOf, refuseKeys } from "./_options.ts";
@@ -89,13 +89,15 @@ class Connector {
     const [blockList, fd] = [others.blockList || undefined, others.fd ?? undefined];
     refuseKeys("connect", { socketPath, lookup, family, blockList, fd }, REFUSED);
     const { signal } = this.#through;
-    const signals = [this.#ending.signal, signal, givenUp].filter((one) => one !== undefined);
+    const own = others.signal ?? undefined; // among Node's options of an agent: it ends its connections
+    const signals = [this.#ending.signal, signal, givenUp, own].filter((one) => one !== undefined);
     const options = { ...this.#through, signal: AbortSignal.any(signals) };
     const from = performance.now();
     const peer = { host: host ?? undefined, port: Number(port), localAddress, localPort };
     const wrapped = nodeConnect({ ...options, ...peer }).then((socket) => {
       if (others.keepAlive) socket.setKeepAlive(true, others.keepAliveInitialDelay); // as net.connect does
       const stream = wrapOrClose(socket, wrap);
+      if (own) addAbortSignal(own, stream);
       if (stream instanceof tls.TLSSocket) this.#limit(stream, `${host}:${port}`, from);
       return stream;
     });
