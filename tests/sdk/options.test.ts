@@ -168,6 +168,22 @@ test("refused options reject with ENOTSUP and an error that names them", async (
     }
 });
 
+test.each([null, ""])(
+  "a refused option that is %p counts as none, as with Bun's functions",
+  async (none) => {
+    const options = { via: "/nowhere", port: 1, hostname: "127.0.0.1", unix: none, http3: none };
+    const ofRequest = { proxy: none, unix: none, s3: none, verbose: none };
+    for (const [form, ...args] of [
+      [listen, { ...options, socket: { data() {} } }],
+      [connect, { ...options, socket: { data() {} } }],
+      [serve, { ...options, fetch: () => new Response() }],
+      [udp, options],
+      [fetchVia("/nowhere"), "http://127.0.0.1:1/", ofRequest],
+    ] as const)
+      await expect(Reflect.apply(form, undefined, args)).rejects.toMatchObject({ code: "ENOENT" });
+  },
+);
+
 test("each function rejects its own options misspelt, and suggests the right name", async () => {
   const limits = ["signal", "timeoutMs"];
   const names = ["lookup", "nameservers"];

@@ -86,7 +86,7 @@ class Connector {
     const { host, port, localAddress, localPort, [GIVEN_UP]: givenUp, ...others } = wanted;
     const socketPath = others.socketPath || undefined; // libraries give null, and 0
     const [lookup, family] = [others.lookup || undefined, others.family || undefined];
-    const [blockList, fd] = [others.blockList || undefined, others.fd ?? undefined];
+    const { blockList, fd } = others;
     refuseKeys("connect", { socketPath, lookup, family, blockList, fd }, REFUSED);
     const { signal } = this.#through;
     const own = others.signal ?? undefined; // among Node's options of an agent: it ends its connections
