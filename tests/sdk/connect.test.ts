@@ -64,6 +64,8 @@ describe("a connection", () => {
       for (const local of ["127.0.0.1", "::1"])
         expect(await from(local, "both.test")).toMatchObject({ code: "ECONNREFUSED" });
       expect(await from("127.0.0.1", "::1")).toMatchObject({ code: "EINVAL", step: "options" });
+      const wrong = connect({ ...common, hostname: "127.0.0.1", localPort: 65_536 });
+      await expect(wrong).rejects.toThrow("localPort is 65536");
     },
   );
 

@@ -55,8 +55,11 @@ async function connectOne(
   try {
     if (peer.reusePort) setOption(socket.fd, "SO_REUSEPORT", 1);
     if (peer.ipv6Only && ip.family === 6) setOption(socket.fd, "IPV6_V6ONLY", 1);
-    if (local || peer.localPort !== undefined)
-      bindTo(socket.fd, local ?? ANY[ip.family], checkPort(asked, peer.localPort ?? 0));
+    if (local || peer.localPort !== undefined) {
+      const port = checkPort(asked, peer.localPort ?? 0, "localPort");
+      setOption(socket.fd, "SO_REUSEADDR", 1); // as node:net, for a port whose last connection ended in the last minute
+      bindTo(socket.fd, local ?? ANY[ip.family], port);
+    }
     const timeoutMs = Math.max(1, Math.ceil(deadline.leftMs() / shares));
     await connectTo(socket.fd, ip, peer.port, new Deadline({ signal: deadline.signal, timeoutMs }));
     return socket;

@@ -90,9 +90,9 @@ export function checkBacklog(asked: string, backlog: number): number {
 }
 
 /** Checks a port number. Bun takes strings for it in places, and so does this. */
-export function checkPort(asked: string, port: unknown): number {
+export function checkPort(asked: string, port: unknown, name = "port"): number {
   const number = typeof port === "string" && port.trim() !== "" ? Number(port) : port;
   if (typeof number === "number" && Number.isInteger(number) && number >= 0 && number <= 65_535)
     return number;
-  throw misuse(asked, `port is ${inspect(port)}`, "Give a port from 0 to 65535.");
+  throw misuse(asked, `${name} is ${inspect(port)}`, "Give a port from 0 to 65535.");
 }

@@ -11,6 +11,7 @@ import { codeOf, play } from "./api.ts";
 const [, , via] = process.argv;
 const { KEY: key = "", CERT: cert = "" } = process.env;
 const host = "127.0.0.1";
+const LOCAL_PORT = via ? 9001 : 9002; // both runs are in the same namespace, at the same time
 const HANGS_MS = 2000; // after which a server that does not close is said to hang
 
 /* Has a server listen, and returns its port. */
@@ -20,9 +21,9 @@ async function listen(server: net.Server): Promise<number> {
   return portOf(server);
 }
 
-async function connectTo(port: number, to = host): Promise<net.Socket> {
-  if (via) return nodeConnect({ via, host: to, port });
-  const socket = net.connect({ host: to, port });
+async function connectTo(port: number, to = host, from = {}): Promise<net.Socket> {
+  if (via) return nodeConnect({ via, host: to, port, ...from });
+  const socket = net.connect({ host: to, port, ...from });
   await once(socket, "connect");
   return socket;
 }
@@ -168,6 +169,20 @@ await play({
       }
     server.close();
     return told;
+  },
+  async "connections from one port, one after the other"() {
+    const server = net.createServer((socket) => void socket.resume());
+    const port = await listen(server);
+    const told: unknown[] = [];
+    for (const localAddress of [host, undefined, host]) {
+      const from = localAddress
+        ? { localAddress, localPort: LOCAL_PORT }
+        : { localPort: LOCAL_PORT };
+      const socket = await connectTo(port, host, from);
+      told.push(socket.localAddress, socket.localPort === LOCAL_PORT);
+      await once(socket.end(), "close"); // the kernel remembers it as TIME_WAIT
+    }
+    return [told, await close(server)];
   },
   async "a connection, half open"() {
     const server = net.createServer({ allowHalfOpen: true }, (socket) => {
