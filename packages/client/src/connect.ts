@@ -26,6 +26,7 @@ const NAMES = [...HOST_KEYS, "localAddress", "localPort", "port", "reusePort", "
 const REFUSED = {
   fd: "Leave fd out: the socket comes from the server. Bun.connect adopts a descriptor of your own.",
   unix: "UNIX sockets are not those of a network namespace: use Bun.connect.",
+  exclusive: "It is for listening: leave it out.",
 };
 
 /*
@@ -104,7 +105,6 @@ async function connected<Data>(
   if (!hostname) throw misuse("connect", "hostname is missing", "Give a host name or IP address.");
   checkHandlers("connect", options.socket);
   const asked = `connect to ${hostname}`;
-  refuseKeys(asked, options, { exclusive: "It is for listening: leave it out." });
   const reusePort = flagOf(asked, options, "reusePort");
   const ipv6Only = flagOf(asked, options, "ipv6Only");
   const peer = { ...options, hostname, port: checkPort(asked, options.port), reusePort, ipv6Only };

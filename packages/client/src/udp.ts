@@ -84,15 +84,15 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
 ): Promise<Made<Type>> {
   const options = refuseMisspelt("receive datagrams", asGiven, NAMES);
   const hostname = hostOf("receive datagrams", options) || undefined; // Bun, too, takes "" for no hostname
-  const asked = `receive datagrams at ${hostname ?? "*"}`;
-  refuseKeys(asked, options, REFUSED);
+  refuseKeys("receive datagrams", options, REFUSED);
   const deadline = new Deadline(options);
   const place = bindPlan("receive datagrams at", "dgram", hostname, options.port ?? 0, options);
+  const asked = askedOf(place);
   const given = "connect" in options ? options.connect : undefined;
   const peers = given ? await peersOf(given, options, deadline) : undefined;
   const ips =
-    hostname === undefined ? undefined : await resolve(hostname, options, deadline, askedOf(place));
-  const plan: DatagramPlan = { ...place, ips, asked };
+    hostname === undefined ? undefined : await resolve(hostname, options, deadline, asked);
+  const plan = { ...place, ips };
   const open = (one: DatagramPeer | undefined) => opened(plan, one, options, deadline);
   const { socket: owned, ip, peer } = await firstThatDoes(peers ?? [undefined], deadline, open);
   using socket = owned;
@@ -112,9 +112,6 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   describe(made, { hostname: hostname ?? ip.address });
   return made;
 }
-
-/** How to bind, and for error messages what was asked for. */
-type DatagramPlan = BindPlan & { readonly asked: string };
 
 interface DatagramPeer {
   readonly ip: IpAddress;
@@ -156,7 +153,7 @@ function reportErrors({ fd }: OwnedSocket, { family }: IpAddress): void {
 /* Makes a socket that is bound, and connected if there is a peer. Bun connects it as well, but after a connect that
    fails within Bun nobody can tell whether the descriptor is closed. */
 async function opened(
-  plan: DatagramPlan,
+  plan: BindPlan,
   peer: DatagramPeer | undefined,
   through: Through,
   deadline: Deadline,
@@ -172,6 +169,6 @@ async function opened(
     return { socket, ip, peer };
   } catch (error) {
     socket.close();
-    throw failedCall(error, pathOf(through.via), (peer ?? plan).asked);
+    throw failedCall(error, pathOf(through.via), peer?.asked ?? askedOf(plan));
   }
 }
