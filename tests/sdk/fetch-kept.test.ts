@@ -324,6 +324,25 @@ test("a new connection resumes an earlier TLS session as Bun's own do, if that w
   web.close();
 });
 
+test("fetchVia offers HTTP/1.1 in the TLS handshake and nothing else, as fetch does", async () => {
+  using dir = tempDir();
+  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  await using server = await startServer();
+  const taken: unknown[] = [];
+  const ALPNProtocols = ["h2", "http/1.1"];
+  const web = createServer({ key, cert, ALPNProtocols }, (client) => {
+    taken.push(client.alpnProtocol);
+    client.once("data", () => client.end("HTTP/1.1 204 None\r\nconnection: close\r\n\r\n"));
+  });
+  await nodeListen(web, { via: server.path, host: hostname });
+  using there = fetchVia(server.path);
+  for (const form of [fetch, there])
+    for (const tls of [{ ca: cert }, { ca: cert, ALPNProtocols: "h2" }])
+      await form(`https://${hostname}:${portOfServer(web)}/`, { tls });
+  expect(taken).toEqual(Array(4).fill("http/1.1"));
+  web.close();
+});
+
 test("a POST that a redirect turns into a GET drops its content headers", async () => {
   await using server = await startServer();
   using web = await serve({

@@ -52,13 +52,15 @@ function refusing(check: Check): Check {
 
 /**
  * Translates Bun's names for options to those of node:https. The certificate has to be that of the URL's
- * host: node:https would check it against a `host` header, which may come from a stranger.
+ * host: node:https would check it against a `host` header, which may come from a stranger. The protocol is
+ * offered as by fetch: node:https would offer none, and a server may refuse such a client.
  */
 export function tlsOf({ init, url }: Plan): https.RequestOptions {
   const { serverName, checkServerIdentity: check, ...rest }: TlsGiven = allOf(init.tls);
   const name = serverName === undefined ? rest.servername : serverName;
   const servername = typeof name === "string" ? name : withoutBrackets(url.hostname);
-  return { ...rest, servername, ...(check && { checkServerIdentity: refusing(check) }) };
+  const own = { servername, ALPNProtocols: ["http/1.1"] };
+  return { ...rest, ...own, ...(check && { checkServerIdentity: refusing(check) }) };
 }
 
 /**
