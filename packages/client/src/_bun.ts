@@ -25,7 +25,7 @@ export function refusal(error: unknown, call: "listen" | "open"): unknown {
   return syscall === call && typeof number === "number" ? notTaken(Math.abs(number)) : error;
 }
 
-/** What {@link adoptConnection} never takes, so that Bun only checks the options. */
+/** What {@link adoptConnection} never takes: Bun then checks the options, and calls connectError. */
 export const NO_FD = -1;
 
 /** Bun.connect for a connected stream socket, or for an epoll descriptor (see _wait.ts). Where Bun does not

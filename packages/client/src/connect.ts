@@ -30,9 +30,9 @@ const REFUSED = {
 };
 
 /*
- * Calls the user's connectError with a socket that never was open, as Bun does: Bun is made to fail at a
- * connection for that. Returns what connect is to throw: what connectError threw or gave back as an error, if it
- * did, else the error, after a call of `told`.
+ * Calls the user's connectError with a socket that never was open, as Bun does: Bun gets a descriptor that it cannot
+ * adopt. Returns what connect is to throw: what connectError threw or gave back as an error, if it did, else the error,
+ * after a call of `told`.
  */
 async function reportConnectError<Data>(
   { socket: handler, data }: ConnectOptions<Data>,
@@ -45,17 +45,16 @@ async function reportConnectError<Data>(
     data() {},
     connectError(socket) {
       try {
-        const given = handler.connectError?.call(socket, socket, error);
-        if (given instanceof Error) thrown = given;
-        return given;
+        const result = handler.connectError?.call(socket, socket, error);
+        if (result instanceof Error) thrown = result;
+        return result;
       } catch (own) {
         thrown = own;
       }
     },
   };
-  const nowhere = { unix: "/proc/self/no-such-socket", socket: relay };
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Data is undefined where data is
-  await Bun.connect<Data>({ ...nowhere, data: data as Data }).catch(() => {});
+  const given = data !== undefined && { data };
+  await adoptConnection<Data>({ ...given, fd: NO_FD, socket: relay }).catch(() => {});
   if (thrown === error) told();
   return thrown;
 }
