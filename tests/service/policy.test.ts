@@ -232,6 +232,31 @@ test("warns at check, start and reload of a policy that allows nobody a socket",
   expect(() => xsocketSync({ via: path, family: 4, type: "stream" })).toThrow("EPERM");
 });
 
+test("names of --allow-user and --allow-group are looked up again at a reload", async () => {
+  using dir = tempDir();
+  const [path, passwd, group] = [dir.join("control"), dir.join("passwd"), dir.join("group")];
+  const name = "xsocket-none"; // this machine has no such user
+  const users = async (...lines: string[]) => {
+    await Bun.write(passwd, lines.join("\n"));
+    await Bun.write(group, `${name}:x:7:\n`);
+  };
+  const mounts = `mount --bind ${passwd} /etc/passwd && mount --bind ${group} /etc/group`;
+  await users(`${name}:x:7:7::/:/bin/sh`);
+  const start = [...OWN_MOUNTS, "sh", "-c", `${mounts} && exec "$@"`, "sh", XSOCKET, "serve", path];
+  await using server = here.spawn([...start, "--allow-user", name, "--allow-group", name]);
+  await server.says(/serving at/);
+  const ask = () => xsocketSync({ via: path, family: 4, type: "stream" })[Symbol.dispose]();
+  expect(ask).toThrow("EPERM");
+  await users(`${name}:x:0:0::/:/bin/sh`);
+  server.kill("SIGHUP");
+  await server.says(/reloaded: 2 rules of the command line\n/);
+  ask();
+  await users();
+  server.kill("SIGHUP");
+  await server.says(/the policy stays as it was: there is no user "xsocket-none" in .*\n/);
+  ask();
+});
+
 describe("a policy that is not a regular file", () => {
   test("a pipe is read at the start only; a reload keeps its rules", async () => {
     using dir = tempDir();

@@ -11,6 +11,7 @@ import {
   MAX_THREADS,
   parseIds,
   parseMetricsAddress,
+  type Policy,
   policyFile,
   QUOTA_MAX,
   readAccounts,
@@ -88,19 +89,23 @@ function auditFile(name: string): string {
 
 const RULES = ["allow-user", "allow-group", "sockets-per-minute"] as const;
 
-/* Rules from a file, which is read again at each reload, or from the flags. */
-function policy(args: ServeArgs): ServiceOptions["policy"] {
-  const file = mapped(args.policy, userPath);
-  const flags = {
+function flagRules(args: ServeArgs): Policy {
+  return flagPolicy({
     uids: mapped(args["allow-user"], (list) => idsOf("--allow-user", list, userId)),
     gids: mapped(args["allow-group"], (list) => idsOf("--allow-group", list, groupId)),
     socketsPerMinute: mapped(args["sockets-per-minute"], (word) =>
       wholeNumber("--sockets-per-minute", word, { least: 1, most: QUOTA_MAX }),
     ),
-  };
+  });
+}
+
+/* Rules from a file or from the flags. Each reload reads that file, or what the names in the flags stand for. */
+function policy(args: ServeArgs): ServiceOptions["policy"] {
+  const file = mapped(args.policy, userPath);
   const beside = RULES.find((name) => args[name] !== undefined);
   if (beside === undefined) return mapped(file, policyFile);
-  if (file === undefined) return flagPolicy(flags);
+  flagRules(args); // tells mistakes before anything is made
+  if (file === undefined) return () => flagRules(args);
   throw new MisuseError(
     `--policy and --${beside} cannot be combined: put everything into the file`,
   );
