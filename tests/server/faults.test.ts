@@ -12,7 +12,7 @@ import {
   XSOCKET,
 } from "../harness/index.ts";
 import { servingThreads, traced } from "./process.ts";
-import { askOnce, RawClient } from "./raw.ts";
+import { askOnce, crowdUntil, RawClient } from "./raw.ts";
 
 guardDescriptors();
 
@@ -181,4 +181,13 @@ test("a program that ignores server.closed goes on when the server ends by itsel
   client.send();
   await program.finished();
   expect(program.stdout + program.stderr).toBe("serving\ngoes on\n");
+});
+
+test("names the limit of memory as well when no further thread can be had", async () => {
+  await using server = await startServer();
+  const { program, path } = server;
+  await program.says(/serving at/);
+  expect((await here.run(["prlimit", `--pid=${program.pid}`, "--as=1"])).code).toBe(0);
+  await crowdUntil(path, () => program.stderr.includes("fewer than 17 threads"), program.pid);
+  expect(program.stderr).toContain("or that of memory for their stacks (ulimit -v)");
 });

@@ -19,7 +19,7 @@ const SPARE_THREADS = 16;
 export function expectRoom(sys: Syscalls): void {
   if (sys.threadRoom(1 + SPARE_THREADS) < 0)
     throw new Error(
-      `fewer than ${1 + SPARE_THREADS} threads are left. Raise their limit (ulimit -u, TasksMax=)`,
+      `fewer than ${1 + SPARE_THREADS} threads are left. Raise their limit (ulimit -u, TasksMax=), or that of memory for their stacks (ulimit -v)`,
     );
 }
 
