@@ -213,7 +213,7 @@ test("loses lines of a full FIFO, logs it, and goes on", async () => {
   await using server = here.spawn([XSOCKET, "serve", path, "--audit", fifo]);
   await server.says(/serving at/);
   for (let i = 0; i < 1000; i++) expect(ask(path, "stream")).toBe("ok"); // a pipe holds 64 KiB
-  await server.says(/a line of the audit file is lost: E[A-Z]{3}.* Check that there is room/);
+  await server.says(/a line of the audit file is lost: EAGAIN\. Check that there is room/);
   closeSync(reader);
   expect(ask(path, "stream")).toBe("ok");
   server.kill("SIGTERM");

@@ -30,17 +30,14 @@ test("starts a new line after another thread's line was cut", () => {
     const memory = createMemory(1, 2);
     const lost: string[] = [];
     const [one, other] = [0, 1].map((thread) =>
-      auditTo(pipe, new Shared(memory, thread), (error) => lost.push(String(error))),
+      auditTo(pipe, new Shared(memory, thread), (reason) => lost.push(reason)),
     );
     // fill the pipe except for one page
     const ballast = writeSync(pipe, Buffer.alloc(1 << 21, "."));
     readSync(pipe, Buffer.alloc(PAGE_BYTES));
     one?.("granted", 0, { asked: "x".repeat(2 * PAGE_BYTES) });
     other?.("granted", 0, { asked: "lost" });
-    expect(lost).toEqual([
-      "Error: the disk took only a part of it",
-      expect.stringContaining("EAGAIN"),
-    ]);
+    expect(lost).toEqual(["the disk took only a part of it", "EAGAIN"]);
     const cut = drained(pipe).slice(ballast - PAGE_BYTES);
     other?.("granted", 0, { asked: "first" });
     one?.("granted", 0, { asked: "second" });

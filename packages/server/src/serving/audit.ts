@@ -20,9 +20,9 @@ export type Audit = (outcome: Outcome, error: number, fields: LogFields) => void
  * the lines of several threads do not mix. After a line that was cut, the next one of any thread begins with a line
  * feed; if two do so at once, there is an empty line between them.
  *
- * @param failed is told when a line could not be written; serving goes on
+ * @param failed is told why a line could not be written; serving goes on
  */
-export function auditTo(fd: number, shared: Shared, failed: (error: unknown) => void): Audit {
+export function auditTo(fd: number, shared: Shared, failed: (reason: string) => void): Audit {
   return (outcome, error, fields) => {
     const line = {
       time: new Date().toISOString(),
@@ -35,9 +35,9 @@ export function auditTo(fd: number, shared: Shared, failed: (error: unknown) => 
       const bytes = Buffer.from(`${cut === 0 ? "" : "\n"}${JSON.stringify(line)}\n`);
       if (writeSync(fd, bytes) === bytes.byteLength) return shared.mendAudit(cut);
       shared.cutAudit(); // a full disk takes a part of it
-      failed(new Error("the disk took only a part of it"));
+      failed("the disk took only a part of it");
     } catch (problem) {
-      failed(problem);
+      failed(codeOf(problem)); // Bun calls EDQUOT an unknown error
     }
   };
 }

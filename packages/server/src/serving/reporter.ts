@@ -1,5 +1,5 @@
 import { SIGNATURE_BYTES } from "@xsocket/protocol";
-import { errno, errnoName, reasonOf } from "@xsocket/xbind-native";
+import { errno, errnoName } from "@xsocket/xbind-native";
 import { commandOf } from "../_comm.ts";
 import { isLogged } from "../log.ts";
 import { describeAsked } from "../policy/describe.ts";
@@ -15,11 +15,11 @@ const UNMAPPED = `; no rule can allow uid ${NOBODY}, which stands for all users 
 
 function auditOf(context: Context): Audit | undefined {
   if (context.options.auditFd < 0) return undefined;
-  return auditTo(context.options.auditFd, context.shared, (error) =>
+  return auditTo(context.options.auditFd, context.shared, (reason) =>
     context.say(
       "error",
       "audit",
-      `a line of the audit file is lost: ${reasonOf(error)}. Check that there is room for it, or that a FIFO is read`,
+      `a line of the audit file is lost: ${reason}. Check that there is room for it, or that a FIFO is read`,
       {},
     ),
   );
