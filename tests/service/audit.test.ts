@@ -32,6 +32,7 @@ import {
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
+import { blocksOf } from "../docs/blocks.ts";
 
 guardDescriptors();
 
@@ -108,6 +109,18 @@ test("writes one line for each grant and refusal, with client, socket, rule and 
     "denied: refused AF_INET SOCK_STREAM IPPROTO_TCP (sockets per minute, streams)",
   ]);
   expect(server.stats().refusals).toMatchObject({ rule: 1, "sockets per minute": 1 });
+});
+
+test("a line has the keys of the example in docs/policy.md, that of a refusal also error and reason", async () => {
+  using dir = tempDir();
+  const [path, auditFile] = [dir.join("control"), dir.join("audit")];
+  await using server = await start({ auditFile }, path);
+  expect([ask(server.address, "stream"), ask(server.address, "dgram")]).toEqual(["ok", "EPERM"]);
+  const example = (await blocksOf("docs/policy.md")).find(({ language }) => language === "json");
+  const keys = Object.keys(JSON.parse(example?.code ?? "{}"));
+  const [granted, refused] = lines(auditFile).map((line) => Object.keys(line));
+  expect(granted).toEqual(keys);
+  expect(refused?.toSorted()).toEqual([...keys, "error", "reason"].toSorted());
 });
 
 test("writes the command's name unchanged but for escapes, with spaces at its end", async () => {
