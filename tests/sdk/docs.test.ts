@@ -3,9 +3,7 @@
  * comments and of the packages' READMEs, and compares docs/errors.md with the texts of the errors.
  */
 import { describe, expect, test } from "bun:test";
-import * as dgram from "node:dgram";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import * as net from "node:net";
 import { dirname, join } from "node:path";
 import * as client from "@xsocket/client";
 import { TABLE } from "../../packages/client/src/_explanations.ts";
@@ -186,29 +184,6 @@ describe("the examples", () => {
 test("docs/sdk.md mentions every public name", () => {
   const page = readFileSync(join(ROOT, "docs/sdk.md"), "utf8");
   expect(NAMES.filter((name) => !new RegExp(`\\b${name}\\b`).test(page))).toEqual([]);
-});
-
-test("docs/sdk.md mentions every option of what has only our own options", async () => {
-  const page = readFileSync(join(ROOT, "docs/sdk.md"), "utf8");
-  const wrong = { nosuch: 1 };
-  await using datagrams = dgram.createSocket("udp4");
-  for (const form of [
-    () => Reflect.apply(client.xsocket, undefined, [wrong]),
-    () => Reflect.construct(client.Session, [wrong]),
-    () => Reflect.construct(client.HttpAgent, [wrong]),
-    () => Reflect.apply(client.fetchVia, undefined, ["/nowhere", wrong]),
-    () => Reflect.apply(client.nodeConnect, undefined, [wrong]),
-    () => Reflect.apply(client.nodeListen, undefined, [net.createServer(), wrong]),
-    () => Reflect.apply(client.nodeBind, undefined, [datagrams, wrong]),
-  ]) {
-    const refused: unknown = await Promise.resolve()
-      .then(form)
-      .catch((error: unknown) => error);
-    const [, list = ""] = /There are ([\w, ]+)/.exec(String(refused)) ?? [];
-    expect(list).toMatch(/via|lookup/);
-    const options = list.split(", ");
-    expect(options.filter((name) => !new RegExp(`\\b${name}\\b`).test(page))).toEqual([]);
-  }
 });
 
 test("docs/errors.md lists exactly the errors of the SDK, with their texts", () => {

@@ -7,7 +7,7 @@ import { expect, test } from "bun:test";
 import { readFileSync, realpathSync } from "node:fs";
 import { createSocket } from "node:dgram";
 import { createServer } from "node:net";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import {
   connect,
   fetchVia,
@@ -31,13 +31,14 @@ guardDescriptors();
 
 const BUN = realpathSync(Bun.resolveSync("@types/bun/package.json", import.meta.dir));
 const TYPES = dirname(Bun.resolveSync("bun-types/package.json", dirname(BUN)));
+const SOURCES = join(import.meta.dir, "../../packages/client/src");
 
-/* The property names of an interface or type in one of Bun's declaration files. */
+/* The property names of interfaces or types in one of Bun's declaration files, or in the file of a path. */
 function keysOf(file: string, ...names: string[]): string[] {
-  const text = readFileSync(join(TYPES, file), "utf8").replaceAll(/\/\*[\s\S]*?\*\//g, "");
+  const text = readFileSync(resolve(TYPES, file), "utf8").replaceAll(/\/\*[\s\S]*?\*\//g, "");
   const keys = names.flatMap((name) => {
     const head = new RegExp(`(interface|type) ${name}\\b[^{]*\\{`).exec(text);
-    if (!head) throw new Error(`Bun's types have no ${name} in ${file}`);
+    if (!head) throw new Error(`there is no type ${name} in ${file}`);
     return propertiesAt(text, head.index + head[0].length);
   });
   return [...new Set(keys)].toSorted();
@@ -184,26 +185,32 @@ test.each([null, ""])(
   },
 );
 
-test("each function rejects its own options misspelt, and suggests the right name", async () => {
-  const limits = ["signal", "timeoutMs"];
-  const names = ["lookup", "nameservers"];
-  const through = ["via", ...limits, ...names];
-  const bound = [...through, "host", "port", "reusePort", "ipv6Only"];
-  const connected = [...through, "host", "port", "localAddress", "localPort"];
-  const kind = ["family", "domain", "type", "protocol", "nonblocking"];
+test("each function's own options are in docs/sdk.md, and misspelt ones rejected with the right name", async () => {
+  const own = (file: string, ...types: string[]) => keysOf(join(SOURCES, file), ...types);
+  const limits = own("_deadline.ts", "Limits");
+  const names = own("_through.ts", "Naming");
+  const through = [...own("_through.ts", "Through"), ...limits, ...names];
+  const kind = own("_kind.ts", "SocketKind");
+  const bound = [...through, "port", "hostname", "reusePort", "ipv6Only"];
   const [server, datagrams] = [createServer(), createSocket("udp4")];
   const forms: [(options: never) => unknown, string[]][] = [
-    [xsocket, ["via", ...kind, ...limits]],
-    [xsocketSync, ["via", ...kind, ...limits]],
-    [(options) => new Session(options), ["via", "idleMs"]],
+    [xsocket, [...own("xsocket.ts", "XSocketOptions"), ...kind, ...limits]],
+    [xsocketSync, [...own("xsocket.ts", "XSocketOptions"), ...kind, ...limits]],
+    [(options) => new Session(options), own("session.ts", "SessionOptions")],
     [(options) => new Session().socket(options), [...kind, ...limits]],
-    [connect, [...connected, "hostname", "reusePort", "ipv6Only"]],
-    [listen, [...bound, "hostname", "backlog", "exclusive"]],
-    [serve, [...bound, "hostname", "backlog"]],
-    [udp, [...bound, "hostname", "reuseAddr"]],
-    [nodeConnect, connected],
-    [(options) => nodeListen(server, options), [...bound, "backlog"]],
-    [(options) => nodeBind(datagrams, options), [...bound, "reuseAddr"]],
+    [connect, [...bound, ...own("connect.ts", "ConnectOptions")]],
+    [listen, [...bound, ...own("listen.ts", "ListenOptions"), "exclusive"]],
+    [serve, [...bound, ...own("serve.ts", "ServeExtras")]],
+    [udp, [...bound, ...own("udp.ts", "UdpExtras")]],
+    [nodeConnect, [...through, ...own("node.ts", "NodeConnectOptions")]],
+    [
+      (options) => nodeListen(server, options),
+      [...through, ...own("node.ts", "NodeListenOptions")],
+    ],
+    [
+      (options) => nodeBind(datagrams, options),
+      [...through, "host", "port", "reusePort", "ipv6Only", ...own("node.ts", "NodeBindOptions")],
+    ],
     [(options) => new HttpAgent(options), through],
     [(options) => new HttpsAgent(options), through],
     [(options) => fetchVia("/nowhere", options), ["timeoutMs", ...names]],
@@ -216,6 +223,10 @@ test("each function rejects its own options misspelt, and suggests the right nam
       );
     }
   datagrams.close();
+  const page = readFileSync(join(SOURCES, "../../../docs/sdk.md"), "utf8");
+  const all = new Set(forms.flatMap(([, keys]) => keys));
+  const missing = [...all].filter((name) => !new RegExp(`\\b${name}\\b`).test(page));
+  expect(missing, "not in docs/sdk.md").toEqual([]);
 });
 
 test("the stack of an error that Bun throws begins at the caller's line", async () => {
