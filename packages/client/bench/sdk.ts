@@ -162,5 +162,5 @@ await using server = await startServer({ place: target });
 await benchSockets(server.path);
 await benchHttp(target, server.path);
 mkdirSync(dirname(OUTPUT), { recursive: true });
-await Bun.write(OUTPUT, JSON.stringify({ date: new Date(), rows }, null, 2));
+await Bun.write(OUTPUT, JSON.stringify({ rows }, null, 2));
 console.log(`written to ${OUTPUT}`);

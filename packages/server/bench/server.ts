@@ -144,7 +144,7 @@ async function main(): Promise<void> {
     );
     const idle = await measureIdle(join(directory, "idle"));
     mkdirSync(join(OUTPUT, ".."), { recursive: true });
-    await Bun.write(OUTPUT, JSON.stringify({ date: new Date(), rows, resident, idle }, null, 2));
+    await Bun.write(OUTPUT, JSON.stringify({ rows, resident, idle }, null, 2));
     console.log(`written to ${OUTPUT}`);
   } finally {
     rmSync(directory, { recursive: true });
