@@ -57,10 +57,13 @@ test("a checkout that this user may not write to is refused in one line", async 
   });
 });
 
-/* An environment with a Bun that only makes the directories, in place of everything that builds. */
+/* An environment with a Bun that only makes these directories, whatever it is to install or build. */
 function builder(dir: TempDir): Record<string, string> {
   mkdirSync(dir.join("bin"));
-  const bun = `#!/bin/sh\n[ "$1" = --version ] && echo ${Bun.version} || mkdir -p build/release/packages/lib/xsocket\n`;
+  const bun = `#!/bin/sh
+[ "$1" != --version ] || exec echo ${Bun.version}
+mkdir -p node_modules/made build/release/packages/lib/xsocket
+`;
   writeFileSync(dir.join("bin/bun"), bun, { mode: 0o755 });
   return { PATH: `${dir.join("bin")}:${process.env["PATH"]}`, XDG_CACHE_HOME: dir.path };
 }
@@ -72,6 +75,20 @@ test("the first build is announced, and later ones are not", async () => {
   const said = "dev: building the native libraries\n";
   expect(await here.run(argv, { env })).toEqual({ code: 0, stdout: "", stderr: said });
   expect(await here.run(argv, { env })).toEqual({ code: 0, stdout: "", stderr: "" });
+});
+
+test("what Bun says of a package.json that does not fit bun.lock is shown, with the way out", async () => {
+  using dir = tempDir();
+  const env = builder(dir);
+  const bun = dir.join("bin/bun");
+  const refusal = '[ "$1 $2" != "install --frozen-lockfile" ] || { echo frozen; exit 1; }';
+  writeFileSync(bun, readFileSync(bun, "utf8").replace("\nmkdir", `\n${refusal}\nmkdir`));
+  const root = checkout(dir);
+  expect(await here.run([join(root, "dev"), "build"], { env })).toEqual({
+    code: 1,
+    stdout: "",
+    stderr: `frozen\ndev: bun install failed: see above. If you have changed package.json, run ${bun} install in ${root}\n`,
+  });
 });
 
 test.each([
@@ -346,12 +363,6 @@ test.if(isRoot && !isContained)(
   },
 );
 
-/* Stands for the pinned Bun: whatever it is to install or build, it makes this. */
-const BUN = `#!/bin/sh
-[ "$1" != --version ] || exec echo ${process.versions.bun}
-mkdir -p node_modules/made build/release/packages/lib/xsocket
-`;
-
 test.if(isRoot && !isContained)(
   "files that root makes without sudo belong to the owner of the checkout, too",
   async () => {
@@ -359,19 +370,14 @@ test.if(isRoot && !isContained)(
     const root = checkout(dir);
     mkdirSync(join(root, "scripts"));
     writeFileSync(join(root, "scripts/command.sh"), "mkdir $1; exit 3");
-    writeFileSync(dir.join("bun"), BUN, { mode: 0o755 });
     await succeed(["chown", "-R", `${OWNER}:${OWNER}`, root]);
-    const env = {
-      HOME: dir.path,
-      PATH: `${dir.path}:${process.env["PATH"]}`,
-      SUDO_UID: undefined,
-      XDG_CACHE_HOME: undefined,
-    };
+    const cache = { HOME: dir.path, XDG_CACHE_HOME: undefined };
+    const env = { ...builder(dir), ...cache, SUDO_UID: undefined };
     const { code } = await here.run([join(root, "dev"), "command"], { env });
     expect(code).toBe(3);
-    const made = await succeed(["find", root, "!", "-uid", String(OWNER)]);
-    expect(made.stdout).toBe("");
-    expect(statSync(dir.join("bun")).uid).toBe(0); // the target of a link there
+    const others = await succeed(["find", root, "!", "-uid", String(OWNER)]);
+    expect(others.stdout).toBe("");
+    expect(statSync(dir.join("bin/bun")).uid).toBe(0); // the target of a link there
   },
 );
 
