@@ -6,6 +6,7 @@ import { join } from "node:path";
 interface Manifest {
   readonly version: string;
   readonly packageManager: string;
+  readonly devDependencies: Readonly<Record<string, string>>;
   readonly engines?: { readonly bun: string };
 }
 
@@ -21,6 +22,19 @@ const bun = pinned.packageManager.replace("bun@", "");
 
 test("the tests run on the pinned Bun", () => {
   expect(Bun.version).toBe(bun);
+});
+
+test("Bun's types and what the documentation says are of the pinned Bun", () => {
+  expect(pinned.devDependencies["@types/bun"]).toBe(bun);
+  const readmes = new Bun.Glob("packages/*/README.md").scanSync(ROOT);
+  const told = ["docs/sdk.md", "docs/packages.md", ...readmes].flatMap((page) =>
+    Array.from(
+      readFileSync(join(ROOT, page), "utf8").matchAll(/\bbun[ @](\d+\.\d+\.\d+)/gi),
+      ([, version]) => `${page}: ${version}`,
+    ),
+  );
+  expect(told.length).toBeGreaterThan(5);
+  expect(told.filter((line) => !line.endsWith(` ${bun}`))).toEqual([]);
 });
 
 test.each([...new Bun.Glob("packages/*/package.json").scanSync(ROOT)])(
