@@ -44,7 +44,9 @@ describe("xsocket(1)", () => {
   });
 
   test("names every key of a rule", () => {
-    for (const key of ruleKeys()) expect(page, key).toMatch(new RegExp(`^\\.Li ${key}\\b`, "m"));
+    const keys = ruleKeys();
+    expect(keys).toContain("action");
+    expect(keys.filter((key) => !new RegExp(`^\\.Li ${key}\\b`, "m").test(page))).toEqual([]);
   });
 });
 
