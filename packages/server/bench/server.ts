@@ -4,6 +4,9 @@
  * The servers take turns in short rounds, and ratios are taken within a round, so that what else
  * the machine does hits all of them alike. Each round has an order of its own, for whoever comes
  * after many processes that have just ended finds the kernel still busy with them.
+ *
+ * For a quick look, whose result is not for docs/performance.md:
+ * BENCH_ROUNDS=1 BENCH_SECONDS=0.1 BENCH_CALLERS=4 ./dev bench server
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
