@@ -6,7 +6,7 @@
 extern "C" {
 #endif
 
-/**
+/*
  * xsocket() - create a socket in the network namespace of an xsocket server
  * @path:     control socket of the server: a filesystem path, or "@name" for
  *            the abstract namespace; NULL means /run/xsocket/default
