@@ -134,12 +134,13 @@ function joinUpgrade(
   const lines = pairs.map(([name, value]) => `${name}: ${String(value)}\r\n`);
   inner.write(`${request.method} ${request.url} HTTP/1.1\r\n${lines.join("")}\r\n`, "latin1");
   inner.write(rest);
-  for (const [from, to] of [
-    [inner, client],
-    [client, inner],
-  ] as const) {
-    from.on("error", () => to.destroy());
-    from.on("close", () => to.destroy());
-    from.pipe(to);
-  }
+  inner.on("error", () => client.destroy());
+  inner.on("close", () => client.destroy());
+  client.on("error", () => inner.destroy());
+  client.on("close", () => {
+    // after an end the server behind reads what came before it, and closes this connection itself
+    if (client.readableEnded) inner.resume();
+    else inner.destroy();
+  });
+  inner.pipe(client).pipe(inner);
 }

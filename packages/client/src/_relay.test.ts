@@ -89,6 +89,30 @@ test("a relay answers a request for a WebSocket that lacks the header connection
   client.destroy();
 });
 
+test("a relay hands on all that a WebSocket's client has sent before it left", async () => {
+  using socket = boundSocket();
+  const port = boundPort(socket.fd);
+  const { promise: closed, resolve: close } = Promise.withResolvers<number>();
+  let bytes = 0;
+  const websocket: Bun.WebSocketHandler<undefined> = {
+    message(_, { length }) {
+      bytes += length;
+      Bun.sleepSync(5); // slower than the client
+    },
+    close: (_, code) => close(code),
+  };
+  const run = (place: object) => Bun.serve({ ...WEBSOCKETS, websocket, ...place });
+  using _ = startRelayed({ ...WEBSOCKETS, websocket }, run, { socket, ip: IP, port });
+  const client = connect(port, "127.0.0.1");
+  await ask(client, `Connection: upgrade\r\n${UPGRADE}`);
+  const message = Buffer.alloc(14 + 131_072);
+  message.set([0x82, 0xff, 0, 0, 0, 0, 0, 2]); // its length; the mask behind it is zero
+  for (let i = 0; i < 64; i++) client.write(message);
+  client.end(new Uint8Array([0x88, 0x82, 0, 0, 0, 0, 1000 >> 8, 1000 & 0xff]));
+  expect(await closed).toBe(1000);
+  expect(bytes).toBe(64 * 131_072);
+});
+
 test("a relay has the handlers of a class, also those given to reload", async () => {
   class Echo {
     message(socket: Bun.ServerWebSocket, text: string): void {
