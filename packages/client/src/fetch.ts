@@ -56,10 +56,14 @@ async function run(plan: Plan, agents: Agents, turns: Turns): Promise<Response> 
     const status = answer.statusCode ?? 0;
     const location = inUtf8(answer.headers.location);
     const mode = plan.init.redirect ?? "follow";
-    if (!REDIRECTS.has(status) || !location || mode === "manual")
+    const isRedirect = REDIRECTS.has(status);
+    if (isRedirect && mode === "error") {
+      discard(answer);
+      throw fetchError("UnexpectedRedirect", plan.url); // also without a location
+    }
+    if (!isRedirect || !location || mode === "manual")
       return responseOf(answer, plan, redirects > 0);
     discard(answer);
-    if (mode === "error") throw fetchError("UnexpectedRedirect", plan.url);
     if (redirects === most) throw fetchError("TooManyRedirects", plan.url);
     follow(plan, status, location);
   }

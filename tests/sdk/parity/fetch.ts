@@ -187,6 +187,11 @@ await play({
     each(["loop", "nonsense", "ftp"], (path) => doFetch(`${plain}/${path}`)),
   "a request that says so does not follow one": async () =>
     (await doFetch(new Request(`${plain}/to/302`, { redirect: "manual" }))).status,
+  "a redirect to nowhere": () =>
+    each(["follow", "manual", "error"] as const, async (redirect) => {
+      const { status } = await doFetch(`${plain}/there`, { redirect });
+      return status;
+    }),
   "many redirects": () => each([100, 126, 127], (left) => text(`/left/${left}`)),
   "as many redirects as allowed": () =>
     each([0, 1, 2, 3, 1000, -1, 1.5, "2", true], (most) => {
