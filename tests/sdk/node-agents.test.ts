@@ -4,9 +4,11 @@ import { getEventListeners, once } from "node:events";
 import * as http from "node:http";
 import * as https from "node:https";
 import { BlockList } from "node:net";
-import { HttpAgent, HttpsAgent, listen, serve } from "@xsocket/client";
+import * as tls from "node:tls";
+import { HttpAgent, HttpsAgent, listen, nodeListen, serve } from "@xsocket/client";
 import { eventually, guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
 import { makeCertificate } from "./certificate.ts";
+import { portOf } from "./observed.ts";
 
 guardDescriptors();
 
@@ -72,6 +74,29 @@ async function emitted(asked: http.ClientRequest): Promise<string[]> {
   await once(asked, "close");
   return seen;
 }
+
+test("HttpsAgent sends the host as SNI, servername in its place, and none for an empty one or an address", async () => {
+  using dir = tempDir();
+  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  await using server = await startServer();
+  const names: unknown[] = [];
+  const web = tls.createServer({ key, cert }, (client) => {
+    names.push(client.servername);
+    client.once("data", () => client.end("HTTP/1.1 204 None\r\nconnection: close\r\n\r\n"));
+  });
+  await nodeListen(web, { via: server.path, host: "127.0.0.1" });
+  const agent = new HttpsAgent({ via: server.path, lookup: () => ["127.0.0.1"] });
+  for (const to of [
+    { host: "web.test" },
+    { host: "127.0.0.1", servername: "web.test" },
+    { host: "web.test", servername: "" },
+    { host: "127.0.0.1" },
+  ])
+    await once(https.get({ ...to, port: portOf(web), ca: cert, agent }), "response");
+  expect(names).toEqual(["web.test", "web.test", false, false]); // false for none
+  agent.destroy();
+  web.close();
+});
 
 test("a socket of an agent emits connect and ready once its request has it, as one of Node's agents does", async () => {
   using dir = tempDir();

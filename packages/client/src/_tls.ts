@@ -58,7 +58,7 @@ function refusing(check: Check): Check {
 export function tlsOf({ init, url }: Plan): https.RequestOptions {
   const { serverName, checkServerIdentity: check, ...rest }: TlsGiven = allOf(init.tls);
   const name = serverName === undefined ? rest.servername : serverName;
-  const servername = typeof name === "string" ? name : withoutBrackets(url.hostname);
+  const servername = name && typeof name === "string" ? name : withoutBrackets(url.hostname);
   const own = { servername, ALPNProtocols: ["http/1.1"] };
   return { ...rest, ...own, ...(check && { checkServerIdentity: refusing(check) }) };
 }

@@ -182,8 +182,8 @@ export class HttpsAgent extends https.Agent {
   }
 
   override createConnection(options: https.RequestOptions, done?: Connected): undefined {
-    const name = options.servername || options.host || "";
-    const servername = net.isIP(name) === 0 && name ? name : undefined; // an address is no SNI
+    const name = options.servername ?? options.host ?? ""; // "" for no SNI
+    const servername = net.isIP(name) === 0 ? name : undefined; // an address is none
     // by node:https, which keeps the TLS session for the next connection to this peer
     const secure = (socket: net.Socket): Duplex =>
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- with a socket it gives one
