@@ -28,6 +28,12 @@ export function parsePeer(text: string | null): SocketAddress | null {
   return JSON.parse(text) as SocketAddress;
 }
 
+/* Trailers are not handed on, and node:http throws for the header where none could follow. */
+function withoutTrailer(headers: http.IncomingHttpHeaders): http.IncomingHttpHeaders {
+  const { trailer: _, ...others } = headers;
+  return others;
+}
+
 function requestBehind(
   behind: Behind,
   request: http.IncomingMessage,
@@ -37,7 +43,7 @@ function requestBehind(
   // Not the client's own "close": Bun would close this connection before all of the body has arrived.
   const connection = "keep-alive"; // an agent that keeps no connections closes it itself
   // Bun, unlike node:http, would upgrade also where `connection` does not say so, and then there is no answer.
-  const { upgrade: _, ...own } = request.headers;
+  const { upgrade: _, ...own } = withoutTrailer(request.headers);
   const headers = { ...own, connection, [behind.header]: peerText(request.socket) };
   const options = { socketPath: behind.path, method, path, headers, agent };
   // No check: the server behind is our own, and its certificate, the user's, is for another name.
@@ -62,7 +68,7 @@ export function relayRequest(
     return void response.writeHead(400, { connection: "close" }).end();
   const inner = requestBehind(behind, request, agent);
   inner.on("response", (answer) => {
-    const { "transfer-encoding": _, ...headers } = answer.headers; // HTTP/1.0 has no chunks
+    const { "transfer-encoding": _, ...headers } = withoutTrailer(answer.headers); // HTTP/1.0 has no chunks
     response.writeHead(answer.statusCode ?? 502, headers);
     answer.pipe(response);
     answer.on("close", () => answer.complete || response.destroy()); // the server behind broke off
