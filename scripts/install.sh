@@ -46,7 +46,6 @@ place 2>"$log" || {
 	exit 1
 }
 rm -rf "$stage"
-manifest=$prefix/lib/xsocket/manifest
 # real: the files that are named on the standard input, by the real names of directories that are there
 real() {
 	while IFS= read -r file; do
@@ -59,9 +58,9 @@ real <"$files" >"$build/placed"
 {
 	cat "$files"
 	made "$files"
-	[ ! -f "$manifest" ] || grep '/$' "$manifest"
-} | sort -u >"$build/manifest"
-[ ! -f "$manifest" ] || grep -v '/$' "$manifest" | real | grep -vxF -f "$build/placed" | take_away
+	[ ! -f "$manifest" ] || listed | grep '/$'
+} | sort -u | while IFS= read -r file; do printf '%s\n' "${file#"$prefix/"}"; done >"$build/manifest"
+[ ! -f "$manifest" ] || listed | grep -v '/$' | real | grep -vxF -f "$build/placed" | take_away
 cp "$build/manifest" "$manifest"
 if [ "$(id -u)" = 0 ]; then
 	ldconfig 2>/dev/null || true

@@ -28,6 +28,19 @@ case $prefix in
 	;;
 esac
 
+manifest=$prefix/lib/xsocket/manifest
+
+# listed: the files and directories of the manifest. It names them within the prefix, which may have been copied or
+# moved since; those of earlier versions name them in full.
+listed() {
+	while IFS= read -r file; do
+		case $file in
+		/*) printf '%s\n' "$file" ;;
+		*) printf '%s/%s\n' "$prefix" "$file" ;;
+		esac
+	done <"$manifest"
+}
+
 # take_away: removes the files that are named on the standard input, one a line
 take_away() {
 	while IFS= read -r file; do

@@ -3,7 +3,6 @@
 set -eu
 . scripts/prefix.sh
 
-manifest=$prefix/lib/xsocket/manifest
 if [ ! -f "$manifest" ]; then
 	echo "dev: nothing is installed below $prefix (there is no $manifest): name the directory by --prefix" >&2
 	exit 1
@@ -14,7 +13,7 @@ if [ ! -w "${manifest%/*}" ]; then
 fi
 list=$(mktemp)
 trap 'rm -f "$list"' EXIT
-printf '%s\n' "$(cat "$manifest")" "$manifest" >"$list"
+{ listed && printf '%s\n' "$manifest"; } >"$list"
 grep -v '/$' "$list" | take_away
 grep '/$' "$list" | take_directories_away
 if [ "$(id -u)" = 0 ]; then

@@ -83,6 +83,14 @@ readlink -f /usr/local/lib/libxsocket.so.1 | grep -vF 9.0.0
 test -e /usr/local/include/xsocket.h
 echo "an older installation is replaced"
 
+mkdir -p /run/copied/lib/xsocket /run/copied/bin
+cp /usr/local/lib/xsocket/manifest /run/copied/lib/xsocket
+cp /usr/local/bin/xsocket /run/copied/bin
+"$dev" uninstall --prefix /run/copied
+test -z "$(ls /run/copied/bin)"
+xsocket --version >/dev/null
+echo "a copy is uninstalled without its original"
+
 "$dev" uninstall
 found | diff /run/before - >&2
 echo "nothing else is gone, and nothing is left"
