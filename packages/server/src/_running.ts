@@ -29,7 +29,9 @@ export interface Server extends AsyncDisposable {
    * stopped by itself: the thread that accepts died, and its program was replaced, as by an upgrade.
    */
   readonly closed: Promise<void>;
-  /** Stops accepting, answers what has arrived, removes the socket file. May be called again. */
+  /**
+   * Stops accepting, answers what has arrived, for 200 ms at most, and removes the socket file. May be called again.
+   */
   stop(): Promise<void>;
   /**
    * Reads the policy again, and reopens the audit file. If one fails, the old one stays in use, the other is
