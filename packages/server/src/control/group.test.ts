@@ -1,4 +1,6 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { tempDir } from "../../../../tests/harness/temp.ts";
 import { groupId } from "./group.ts";
 
 test("finds a group by number and by name", () => {
@@ -16,3 +18,11 @@ test("does not advise to make a group that cannot be", () => {
   expect(() => groupId(4294967295)).toThrow("the largest number is 4294967294");
   expect(() => groupId("no-such")).toThrow("make it first (groupadd)");
 });
+
+test("waits for getent for 5 s at most, since nothing else is done meanwhile", () => {
+  using dir = tempDir();
+  const getent = dir.join("getent");
+  writeFileSync(getent, "#!/bin/sh\ntrap '' TERM\nexec sleep 60\n", { mode: 0o755 });
+  using _ = spyOn(Bun, "which").mockReturnValue(getent);
+  expect(() => groupId("no-such")).toThrow('getent has not found group "no-such" within 5 s');
+}, 20_000);

@@ -5,11 +5,22 @@ import { ID_MAX } from "../policy/ids.ts";
 /* What getent(1) takes for an option or a number. It wraps 4294967296 to 0, root's. */
 const NOT_A_NAME = /^\s*(?:[-+]|\d+$)/;
 
+const GETENT_WAIT_MS = 5000; // a reload waits as well, and a watchdog sees no sign of life meanwhile
+
 /* Groups of LDAP and the like are in no file; getent(1) asks wherever nsswitch.conf(5) says. */
 function askGetent(name: string): number | undefined {
   const getent = Bun.which("getent");
   if (!getent || NOT_A_NAME.test(name)) return undefined;
-  const { exitCode, stdout } = Bun.spawnSync([getent, "group", name]);
+  const timeout = GETENT_WAIT_MS;
+  const { exitCode, stdout, exitedDueToTimeout } = Bun.spawnSync([getent, "group", name], {
+    timeout,
+    killSignal: "SIGKILL", // SIGTERM is blocked in a server, and so in what it starts
+  });
+  if (exitedDueToTimeout)
+    throw new ServeError(
+      "GROUP_UNKNOWN",
+      `getent has not found group ${JSON.stringify(name)} within ${timeout / 1000} s: name it by number`,
+    );
   const gid = stdout.toString().split(":")[2];
   return exitCode === 0 && gid ? Number(gid) : undefined;
 }
