@@ -4,6 +4,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { AF_INET, encode, SOCK_STREAM } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import { tempDir } from "../../../tests/harness/temp.ts";
+import { eventually } from "../../../tests/harness/wait.ts";
 import { RawClient } from "../../../tests/server/raw.ts";
 import { fitBounds } from "../src/bounds.ts";
 import type { LogRecord } from "../src/log.ts";
@@ -65,6 +66,10 @@ export async function failingPool(
     policy,
     follow: (next = policy) => pool.follow(next),
     areAnswering: () => pool.areAnswering(),
+    /** Waits until it has logged that many records. */
+    logged: (count: number) => eventually(`${count} log records`, () => records.length >= count),
+    /** Waits until it has no connections. */
+    emptied: () => eventually("all connections to end", () => shared.connections() === 0),
     lost: pool.lost,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
@@ -86,6 +91,6 @@ export function request(protocol: number): Uint8Array {
 export async function askAgain(path: string): Promise<number> {
   using client = new RawClient(path);
   client.send();
-  while (!client.isReadable()) await Bun.sleep(1);
+  await eventually("an answer", () => client.isReadable());
   return client.reply();
 }

@@ -3,6 +3,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { errno, loadSyscalls, SHUT_RD, SHUT_RDWR, type Syscalls } from "@xsocket/xbind-native";
 import { descriptors } from "../../../../tests/harness/descriptors.ts";
 import { tempDir } from "../../../../tests/harness/temp.ts";
+import { eventually } from "../../../../tests/harness/wait.ts";
 import { servingThreads } from "../../../../tests/server/process.ts";
 import { askOnce, crowdUntil, RawClient, rawClients } from "../../../../tests/server/raw.ts";
 import { DIES, THROWS } from "../../test/failing-worker.ts";
@@ -22,7 +23,7 @@ test("an exception closes one connection and leaves the server running", async (
   expect(good.ask()).toBe(0);
   expect(bad.ask(request(THROWS))).toBe(-errno.ECONNRESET);
   expect(good.ask()).toBe(0);
-  while (pool.records.length === 0) await Bun.sleep(1);
+  await pool.logged(1);
   expect(pool.records[0]?.message).toContain("an exception on demand");
   expect(pool.shared.thread(0, THREAD.records)).toBe(0); // the main thread has counted it as arrived
 });
@@ -35,7 +36,7 @@ test.each([
   using kept = new RawClient(pool.path);
   expect(kept.ask()).toBe(0);
   sys.shutdown(pool.listenFd, how);
-  while (pool.records.length === 0) await Bun.sleep(1);
+  await pool.logged(1);
   expect(pool.records[0]?.message).toContain("the listening socket was shut down");
   const before = process.cpuUsage();
   await Bun.sleep(300);
@@ -55,7 +56,7 @@ test("replaces a thread that died, closes its connections and logs it", async ()
       for (const client of kept) expect(client.ask()).toBe(0);
       pool.shared.addThread(0, THREAD.records, 5); // as if it died while these records were on their way
       kept[0]?.send(request(DIES));
-      while (pool.records.length === 0) await Bun.sleep(1);
+      await pool.logged(1);
       expect(pool.records[0]?.message).toContain(
         "serving thread 0 died with 3 connections and is replaced: ",
       );
@@ -68,9 +69,9 @@ test("replaces a thread that died, closes its connections and logs it", async ()
     expect(await askAgain(pool.path)).toBe(0);
     expect(pool.shared.thread(0, THREAD.records)).toBe(0);
     // the new thread closes its copy of the socket, and the connection, a moment later
-    while (open() > running) await Bun.sleep(1);
+    await eventually("those to be closed", () => open() <= running);
   }
-  while (open() > before) await Bun.sleep(1); // threads of other tests may still close some
+  await eventually("all to be closed", () => open() <= before); // threads of other tests may still close some
 });
 
 test("ends a thread that ignores the order to stop", async () => {
@@ -82,7 +83,7 @@ test("ends a thread that ignores the order to stop", async () => {
   writeFileSync(file, words);
   const pool = await failingPool(1, undefined, sys, url);
   await pool[Symbol.asyncDispose]();
-  while (servingThreads(process.pid).length > 0) await Bun.sleep(1);
+  await eventually("the thread to end", () => servingThreads(process.pid).length === 0);
 }, 20_000);
 
 test("wakes no descriptor after the pool has stopped", async () => {
@@ -111,7 +112,7 @@ test("a closed connection no longer counts under a quota", async () => {
   using second = new RawClient(pool.path);
   expect([first.ask(), second.ask()]).toEqual([0, -errno.EPERM]);
   first.close();
-  while (second.ask() !== 0) await Bun.sleep(1);
+  await eventually("room for the second", () => second.ask() === 0);
 });
 
 test("connections of a dead thread no longer count under a quota", async () => {
@@ -121,7 +122,7 @@ test("connections of a dead thread no longer count under a quota", async () => {
   using second = new RawClient(pool.path);
   expect(second.ask()).toBe(-errno.EPERM);
   first.send(request(DIES));
-  while (!pool.records.some(({ event }) => event === "thread")) await Bun.sleep(1);
+  await eventually("a death", () => pool.records.some(({ event }) => event === "thread"));
   using _ = new RawClient(pool.path); // it gets the descriptor number of the counted connection
   expect(await askAgain(pool.path)).toBe(0);
 });
@@ -133,7 +134,7 @@ test("replaces a thread that died also where no memory for counts can be made", 
   using _ = spyOn(crypto, "getRandomValues").mockImplementation(() => {
     throw new RangeError("Out of memory"); // as a SharedArrayBuffer would
   });
-  while (pool.records.length === 0) await Bun.sleep(1);
+  await pool.logged(1);
   expect(await askAgain(pool.path)).toBe(0);
 });
 
@@ -167,12 +168,12 @@ test("sends new rules to all threads before waking any", async () => {
 test("no thread follows new rules before they were sent to all", async () => {
   await using pool = await failingPool(2, { connections: 1 });
   await crowdUntil(pool.path, () => pool.shared.serving() === 2);
-  while (pool.shared.connections() > 0) await Bun.sleep(1); // else the next one may be refused
+  await pool.emptied(); // else the next one may be refused
   using victim = new RawClient(pool.path);
   victim.send(request(DIES));
-  while (!pool.records.some(({ event }) => event === "thread")) await Bun.sleep(1);
+  await eventually("a death", () => pool.records.some(({ event }) => event === "thread"));
   expect(await askAgain(pool.path)).toBe(0);
-  while (pool.shared.connections() > 0) await Bun.sleep(1);
+  await pool.emptied();
   using kept = new RawClient(pool.path);
   using others = rawClients(pool.path, 3); // so that the second thread has less to do
   const first = [kept, ...others].map((client) => client.ask());
@@ -213,7 +214,7 @@ test("follows new rules after others that could not be sent to all threads", asy
   };
   expect(() => pool.follow(policy)).toThrow("no room for another copy");
   pool.follow({ source: "the test", rules: [] });
-  while (askOnce(pool.path) === 0) await Bun.sleep(1);
+  await eventually("a refusal", () => askOnce(pool.path) !== 0);
   expect(askOnce(pool.path)).toBe(-errno.EPERM);
 });
 
@@ -260,12 +261,12 @@ test("areAnswering() notices a thread that did not answer the previous call", as
   const areAnswering = async () => {
     const before = beatOfFirst();
     const areAll = pool.areAnswering();
-    while (beatOfFirst() === before) await Bun.sleep(1);
+    await eventually("the first thread to answer", () => beatOfFirst() !== before);
     return areAll;
   };
-  while (!(await areAnswering())) await Bun.sleep(1);
+  await eventually("all to answer", areAnswering);
   deaf.add(pool.shared.thread(1, THREAD.wake));
-  while (await areAnswering()) await Bun.sleep(1);
+  await eventually("one not to answer", async () => !(await areAnswering()));
   deaf.clear(); // so that it receives the order to stop
 });
 
@@ -281,7 +282,7 @@ test("retries to replace a thread until one can be started", async () => {
   isFull = true;
   using victim = new RawClient(pool.path);
   victim.send(request(DIES));
-  while (made.length < 3) await Bun.sleep(1);
+  await eventually("three attempts", () => made.length >= 3);
   isFull = false;
   expect(new Set(made).size).toBe(1); // each is closed before the next one is made
   expect(pool.records.map(({ message }) => message)).toEqual([
@@ -308,7 +309,7 @@ test("waits longer before each replacement of a thread that dies at its start", 
   const deaths = pool.records.length;
   using next = new RawClient(pool.path);
   next.send(request(DIES));
-  while (pool.records.length === deaths) await Bun.sleep(1);
+  await pool.logged(deaths + 1);
   expect(await askAgain(pool.path)).toBe(0);
   expect(sleep.mock.calls.filter(([ms]) => ms === 100)).toHaveLength(1);
 });

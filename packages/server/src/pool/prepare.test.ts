@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { errno, loadSyscalls } from "@xsocket/xbind-native";
 import { descriptors } from "../../../../tests/harness/descriptors.ts";
+import { eventually } from "../../../../tests/harness/wait.ts";
 import { crowdUntil } from "../../../../tests/server/raw.ts";
 import { failingPool } from "../../test/pool.ts";
 import { THREAD } from "../memory/memory.ts";
@@ -36,7 +37,7 @@ test("starts no thread while threads, descriptors or waits are refused, and one 
   ]);
   refused = "waits";
   await lookAgain();
-  while (pool.shared.thread(1, THREAD.epoll) >= 0) await Bun.sleep(1); // its descriptors are closed
+  await eventually("it to end", () => pool.shared.thread(1, THREAD.epoll) < 0); // its descriptors are closed
   refused = "";
   await lookAgain();
   await crowdUntil(pool.path, () => pool.shared.serving() === 2);

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { appendFileSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errno, libraryPath, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
-import { here, type TempDir, tempDir } from "../../../../tests/harness/index.ts";
+import { eventually, here, type TempDir, tempDir } from "../../../../tests/harness/index.ts";
 import { crowdUntil, RawClient } from "../../../../tests/server/raw.ts";
 import { DIES } from "../../test/failing-worker.ts";
 import { askAgain, FAILING_TEXT, failingPool, programFile, request } from "../../test/pool.ts";
@@ -60,7 +60,7 @@ async function answersAfter(
 ): Promise<boolean> {
   const before = shared.thread(index, THREAD.beat);
   areAnswering();
-  while (shared.thread(index, THREAD.beat) === before) await Bun.sleep(1);
+  await eventually("a thread to answer", () => shared.thread(index, THREAD.beat) !== before);
   return areAnswering();
 }
 
@@ -106,7 +106,7 @@ test("is lost when the program changes while a replacement is retried", async ()
   isFull = true;
   using victim = new RawClient(pool.path);
   victim.send(request(DIES));
-  while (pool.records.length < 2) await Bun.sleep(1);
+  await pool.logged(2);
   appendFileSync(file, "// of another version\n");
   await pool.lost;
   expect(pool.records.map(({ message }) => message)).toEqual([
@@ -127,8 +127,9 @@ test("is not lost when a thread other than the accepting one cannot be replaced"
   await crowdUntil(pool.path, () => pool.records.length > 0);
   expect(pool.records[0]?.message).toContain("serving thread 1 died");
   appendFileSync(file, "// of another version\n");
-  while (!pool.records.some(({ message }) => message.includes("cannot be started")))
-    await Bun.sleep(1);
+  await eventually("a failed replacement", () =>
+    pool.records.some(({ message }) => message.includes("cannot be started")),
+  );
   expect(await Promise.race([lost, askAgain(pool.path)])).toBe(0);
   expect(await answersAfter(pool, 0)).toBe(true); // else a watchdog would kill the server
 });

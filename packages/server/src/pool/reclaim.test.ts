@@ -3,6 +3,7 @@ import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import { loadSyscalls, SHUT_RDWR } from "@xsocket/xbind-native";
 import { descriptors } from "../../../../tests/harness/descriptors.ts";
 import { numbersFrom } from "../../../../tests/harness/numbers.ts";
+import { eventually } from "../../../../tests/harness/wait.ts";
 import { crowdUntil, RawClient, rawClients } from "../../../../tests/server/raw.ts";
 import { DIES, DIES_LOCKED } from "../../test/failing-worker.ts";
 import { askAgain, failingPool, PROTOCOLS, request } from "../../test/pool.ts";
@@ -56,7 +57,7 @@ test("releases the locks of a thread that died holding them", async () => {
   await crowdUntil(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
   using victim = new RawClient(pool.path);
   victim.send(request(DIES_LOCKED));
-  while (pool.records.length === 0) await Bun.sleep(1);
+  await pool.logged(1);
   expect(pool.records[0]?.message).toContain("a death on demand");
   expect(await askAgain(pool.path)).toBe(0);
 });
@@ -75,7 +76,7 @@ test("replaces two threads of which one died holding the locks", async () => {
     expect(victim.isReadable(5000)).toBe(true);
   }
   Bun.sleepSync(50); // so that both are dead before the main thread is told of either
-  while (pool.records.length < 2) await Bun.sleep(1);
+  await pool.logged(2);
   expect(pool.shared.connections()).toBe(0);
 });
 
@@ -115,12 +116,12 @@ test(`leaves nothing counted or open after random clients and dying threads (POO
       if (random(8) === 0) await Bun.sleep(0);
     }
     for (const connection of kept) native.close(connection);
-    while (pool.shared.connections() > 0) await Bun.sleep(1);
+    await pool.emptied();
     expect(pool.shared.flight.inFlight()).toBe(0);
     for (const index of [0, 1, 2]) {
       expect(pool.shared.thread(index, THREAD.load)).toBe(0);
       expect(pool.shared.thread(index, THREAD.inbox)).toBe(-1);
     }
   }
-  while (descriptors().size > before) await Bun.sleep(1); // an ending thread keeps two for a moment
+  await eventually("all to be closed", () => descriptors().size <= before); // an ending thread keeps two for a moment
 }, 60_000);
