@@ -46,7 +46,11 @@ export function flagOf(asked: string, options: object, name: string): boolean {
 /** What names no other way: Bun takes it for none, too. */
 const NONE = new Set<unknown>([undefined, null, false, ""]);
 
-/** Refuses options that name another way to get a socket, which would win silently over `via`. */
+/**
+ * Refuses options that name another way to get a socket, which would win silently over `via`.
+ *
+ * @throws {XSocketError} ENOTSUP
+ */
 export function refuseKeys(asked: string, options: object, refused: Record<string, string>): void {
   for (const [name, remedy] of Object.entries(refused)) {
     const value: unknown = Reflect.get(options, name);
@@ -54,7 +58,11 @@ export function refuseKeys(asked: string, options: object, refused: Record<strin
   }
 }
 
-/** Checks that there are handlers, before anything is opened for them; Bun checks what they are. */
+/**
+ * Checks that there are handlers, before anything is opened for them; Bun checks what they are.
+ *
+ * @throws {XSocketError} EINVAL
+ */
 export function checkHandlers(asked: string, socket: unknown): void {
   if (typeof socket !== "object" || socket === null)
     throw misuse(
@@ -64,7 +72,7 @@ export function checkHandlers(asked: string, socket: unknown): void {
     );
 }
 
-/** The `hostname` or `host` option; undefined if neither is given. */
+/** The `hostname` or `host` option; undefined if neither is given. @throws {XSocketError} EINVAL */
 export function hostOf(
   asked: string,
   options: { readonly hostname?: unknown; readonly host?: unknown },
@@ -83,13 +91,14 @@ export const BUN_BACKLOG = 512;
 /* The most that listen(2) can be asked for; the kernel caps it at somaxconn. */
 const BACKLOG_MAX = 2 ** 31 - 1;
 
+/** Checks how many connections may wait to be accepted. @throws {XSocketError} EINVAL */
 export function checkBacklog(asked: string, backlog: number): number {
   if (Number.isInteger(backlog) && backlog >= 0 && backlog <= BACKLOG_MAX) return backlog;
   const remedy = `Give a whole number from 0 to ${BACKLOG_MAX}.`;
   throw misuse(asked, `backlog is ${inspect(backlog)}`, remedy);
 }
 
-/** Checks a port number. Bun takes strings for it in places, and so does this. */
+/** Checks a port number. Bun takes strings for it in places, and so does this. @throws {XSocketError} EINVAL */
 export function checkPort(asked: string, port: unknown, name = "port"): number {
   const number = typeof port === "string" && port.trim() !== "" ? Number(port) : port;
   if (typeof number === "number" && Number.isInteger(number) && number >= 0 && number <= 65_535)

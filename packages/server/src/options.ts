@@ -54,6 +54,7 @@ export interface ServeOptions extends GivenBounds {
 
 /** Serving threads at most unless the option says otherwise. */
 export const DEFAULT_THREADS = 4;
+/** The most serving threads that the option takes. */
 export const MAX_THREADS = 64;
 /** The least urgent level that is logged unless the option says otherwise. */
 export const DEFAULT_LOG_LEVEL: LogLevel = "info";
