@@ -1,5 +1,5 @@
 #!/bin/sh
-# ./dev test [FILE...]: the C tests and the tests in TypeScript; with files, those alone, in full view.
+# ./dev test [FILE|DIRECTORY...] [-t NAME]: the C tests and the tests in TypeScript; with files, those alone, in full view.
 set -eu
 . scripts/steps.sh
 
