@@ -163,7 +163,7 @@ export class Connections {
     about the net server. */
 export function feed(server: http.Server): net.Server {
   const connections = new Connections(server);
-  const acceptor = net.createServer((socket) => {
+  const acceptor = net.createServer({ allowHalfOpen: true }, (socket) => {
     connections.add(socket);
     server.emit("connection", socket);
   });

@@ -129,7 +129,8 @@ await play({
       socket.write(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: tape\r\nConnection: Upgrade\r\n\r\n",
       );
-      socket.on("data", (data) => void socket.end(`echo ${String(data)}`));
+      socket.on("data", (data) => void socket.write(`echo ${String(data)}`));
+      socket.on("end", () => setTimeout(() => socket.end(", and more after its end"), 50));
     });
     const port = await listen(server);
     const headers = { connection: "Upgrade", upgrade: "tape" };
@@ -138,10 +139,11 @@ await play({
     request.end();
     const [, socket] = await upgraded;
     server.closeAllConnections(); // it no longer belongs to the server
-    socket.write("hi");
-    const [data] = await once(socket, "data");
-    socket.destroy();
-    return String(data);
+    let text = "";
+    socket.on("data", (data: Buffer) => void (text += data.toString()));
+    socket.end("hi");
+    await once(socket, "close");
+    return text;
   },
   async "TLS over both"() {
     const server = tls.createServer({ key, cert }, (socket) => {
