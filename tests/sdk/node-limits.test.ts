@@ -176,6 +176,11 @@ test("the timeout of a server ends a connection or emits 'timeout', and limits o
   await using server = await startServer();
   await using quiet = await start(server.path, { timeout: 100 }, LONG_MS);
   expect((await exchange(quiet.port, HEAD))[1]).toBe(true);
+  quiet.web.on("upgrade", (_, socket) => {
+    socket.write("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n");
+    setTimeout(() => socket.end("upgraded"), 500); // it is no longer the server's
+  });
+  expect((await exchange(quiet.port, UPGRADE))[0]).toEndWith("upgraded");
   const told: unknown[] = [];
   quiet.web.on("timeout", (socket) => {
     told.push(socket.remoteAddress);

@@ -96,7 +96,7 @@ export class Connections {
   #limitSilence(socket: net.Socket): void {
     if (!(this.#server.timeout > 0)) return;
     socket.setTimeout(this.#server.timeout, () => {
-      if (!this.#server.emit("timeout", socket)) socket.destroy();
+      if (this.#open.has(socket) && !this.#server.emit("timeout", socket)) socket.destroy();
     });
   }
 
