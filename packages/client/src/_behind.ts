@@ -8,6 +8,9 @@ import type { SocketAddress } from "bun";
 /* For how long a connection to the server behind is kept, in milliseconds. */
 const KEPT_MS = 4000;
 
+/* The longest head of an answer, in bytes: node:http would take 16 KiB, and Bun.serve sends any. */
+const HEAD_BYTES_MAX = 1 << 20;
+
 /** Where the server behind is, and the header that carries the client's address to it. */
 export interface Behind {
   readonly path: string;
@@ -45,7 +48,8 @@ function requestBehind(
   // Bun, unlike node:http, would upgrade also where `connection` does not say so, and then there is no answer.
   const { upgrade: _, ...own } = withoutTrailer(request.headers);
   const headers = { ...own, connection, [behind.header]: peerText(request.socket) };
-  const options = { socketPath: behind.path, method, path, headers, agent };
+  const maxHeaderSize = HEAD_BYTES_MAX;
+  const options = { socketPath: behind.path, method, path, headers, agent, maxHeaderSize };
   // No check: the server behind is our own, and its certificate, the user's, is for another name.
   return behind.secure
     ? https.request({ ...options, rejectUnauthorized: false })

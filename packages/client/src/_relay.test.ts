@@ -80,6 +80,17 @@ test("a relay tells clients of no time limit for their next request, as Bun.serv
   client.destroy();
 });
 
+test("a relay passes an answer with a long head", async () => {
+  const headers = { "x-long": "x".repeat(100_000) };
+  using socket = boundSocket();
+  const port = boundPort(socket.fd);
+  const run = (place: object) =>
+    Bun.serve({ fetch: () => new Response("hello", { headers }), ...place });
+  using _ = startRelayed({}, run, { socket, ip: IP, port });
+  const answer = await globalThis.fetch(`http://127.0.0.1:${port}/`);
+  expect(answer.headers.get("x-long")).toBe(headers["x-long"]);
+});
+
 test("a relay answers a request for a WebSocket that lacks the header connection", async () => {
   using socket = boundSocket();
   const port = boundPort(socket.fd);
