@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { xsocketSync } from "@xsocket/client";
+import { errno } from "@xsocket/xbind-native";
 import {
   eventually,
   guardDescriptors,
@@ -10,6 +11,7 @@ import {
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
+import { askOnce } from "../server/raw.ts";
 
 guardDescriptors();
 
@@ -236,25 +238,28 @@ test("names of --allow-user and --allow-group are looked up again at a reload", 
   using dir = tempDir();
   const [path, passwd, group] = [dir.join("control"), dir.join("passwd"), dir.join("group")];
   const name = "xsocket-none"; // this machine has no such user
-  const users = async (...lines: string[]) => {
-    await Bun.write(passwd, lines.join("\n"));
-    await Bun.write(group, `${name}:x:7:\n`);
+  const accounts = async (user: string, groups: string) => {
+    await Bun.write(passwd, user);
+    await Bun.write(group, groups);
   };
+  const [root, seven] = [`${name}:x:0:0::/:/bin/sh\n`, `${name}:x:7:\n`];
   const mounts = `mount --bind ${passwd} /etc/passwd && mount --bind ${group} /etc/group`;
-  await users(`${name}:x:7:7::/:/bin/sh`);
+  await accounts(`${name}:x:7:7::/:/bin/sh\n`, seven);
   const start = [...OWN_MOUNTS, "sh", "-c", `${mounts} && exec "$@"`, "sh", XSOCKET, "serve", path];
   await using server = here.spawn([...start, "--allow-user", name, "--allow-group", name]);
   await server.says(/serving at/);
-  const ask = () => xsocketSync({ via: path, family: 4, type: "stream" })[Symbol.dispose]();
-  expect(ask).toThrow("EPERM");
-  await users(`${name}:x:0:0::/:/bin/sh`);
+  expect(askOnce(path)).toBe(-errno.EPERM);
+  await accounts(root, seven);
   server.kill("SIGHUP");
   await server.says(/reloaded: 2 rules of the command line\n/);
-  ask();
-  await users();
+  await eventually("the threads to follow", () => askOnce(path) === 0);
+  await accounts(root, "");
+  server.kill("SIGHUP");
+  await server.says(/the policy stays as it was: there is no group "xsocket-none": .*\n/);
+  await accounts("", seven);
   server.kill("SIGHUP");
   await server.says(/the policy stays as it was: there is no user "xsocket-none" in .*\n/);
-  ask();
+  expect(askOnce(path)).toBe(0);
 });
 
 describe("a policy that is not a regular file", () => {

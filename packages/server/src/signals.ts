@@ -1,5 +1,5 @@
 import { reasonOf } from "@xsocket/xbind-native";
-import { ServeError } from "./error.ts";
+import { ServeError, type ServeErrorCode } from "./error.ts";
 import { type Log, say, wantedOf } from "./log.ts";
 import type { Server } from "./server.ts";
 
@@ -14,9 +14,12 @@ function sentence(error: unknown): string {
   return more > 0 ? `${said}; and ${more} more (xsocket policy check names them all)` : said;
 }
 
-/* MISUSE means that the program's own policy function has returned no valid policy. */
+/* What reload() throws for the audit file. Others come from the policy function, or are about what it has returned. */
+const OF_AUDIT_FILE: readonly string[] = ["PERMISSION", "SYSTEM"] satisfies ServeErrorCode[];
+
 function sayFailure(log: Log, error: unknown): void {
-  const event = error instanceof ServeError && error.code !== "MISUSE" ? "audit" : "policy";
+  const event =
+    error instanceof ServeError && OF_AUDIT_FILE.includes(error.code) ? "audit" : "policy";
   const what = event === "audit" ? "the audit file" : "the policy";
   say(log, "error", event, `${what} stays as it was: ${sentence(error)}`);
 }
