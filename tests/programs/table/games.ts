@@ -59,4 +59,14 @@ export const games: readonly Program[] = [
     client: "nc -vz -w 2 $HOST $PORT 2>&1",
     expect: /succeeded/,
   },
+  {
+    name: "BZFlag",
+    packages: ["bzflag-server", "netcat-openbsd"],
+    unprivileged: true,
+    run: "exec /usr/games/bzfs -p 5154 -d -d -d",
+    port: 5154,
+    client: "printf 'BZFLAG\\r\\n\\r\\n' | nc -w 2 $HOST $PORT",
+    expect: /BZFS/,
+    logsPeerTo: "output",
+  },
 ];
