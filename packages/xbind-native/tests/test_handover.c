@@ -4,6 +4,8 @@
 
 #include "core/handover.h"
 #include "core/sys.h"
+#include "support/child.h"
+#include "support/forbid.h"
 #include "support/pass.h"
 
 #include <fcntl.h>
@@ -332,6 +334,51 @@ static void test_full_backlog(void)
 }
 #endif
 
+#if FORBID_OTHERS
+static void serve_one(int listener)
+{
+	char request[64];
+	int conn;
+
+	alarm(5); /* for a client that was killed */
+	conn = accept(listener, NULL, NULL);
+	CHECK_EQ(recv(conn, request, sizeof(request), 0), WIRE_REQUEST_BYTES);
+	answer(conn, false);
+	close(conn);
+}
+
+/* A filter that kills the process at any call that xsocket(3) does not list. */
+static void ask_allowed(void)
+{
+	const long calls[] = {
+	    SYS_socket,  SYS_connect,     SYS_sendto,        SYS_ppoll,
+	    SYS_recvmsg, SYS_getsockname, SYS_getsockopt,    SYS_fcntl,
+	    SYS_close,   SYS_exit_group,  SYS_clock_gettime,
+	};
+	const struct deadline deadline = deadline_in(1000);
+	struct address address;
+	const int listener = listen_somewhere(&address);
+	const pid_t server = fork();
+
+	if (server == 0) {
+		serve_one(listener);
+		_exit(0);
+	}
+	forbid_others(calls, sizeof(calls) / sizeof(calls[0]));
+	CHECK(handover_socket(&address, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0, &deadline) >= 0);
+}
+
+static void test_allowed(void)
+{
+	if (forbid_works())
+		child_run(ask_allowed);
+}
+#else
+static void test_allowed(void)
+{
+}
+#endif
+
 int main(void)
 {
 	RUN(test_before_the_request);
@@ -346,6 +393,7 @@ int main(void)
 	RUN(test_withheld);
 	RUN(test_nonblocking);
 	RUN(test_abstract);
+	RUN(test_allowed);
 #ifndef __SANITIZE_THREAD__ /* which delays signals */
 	RUN(test_full_backlog);
 #endif
