@@ -365,7 +365,7 @@ socket.socket(type=socket.SOCK_DGRAM).sendto(packet, (os.environ['HOST'], int(os
   {
     name: "rpcbind",
     packages: ["rpcbind"],
-    run: "exec rpcbind -f",
+    run: "exec unshare -m sh -c 'mount -t tmpfs none /run && exec rpcbind -f'",
     port: 111,
     client: "rpcinfo -p $HOST",
     expect: /portmapper/,
