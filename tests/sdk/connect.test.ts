@@ -44,6 +44,9 @@ describe("a connection", () => {
     });
     expect(socket).toMatchObject({ remoteAddress: "127.0.0.1", remotePort: 4000 });
     expect(socket).toMatchObject({ localAddress: "127.0.0.9", localPort: 4001 });
+    const peer = { via: server.path, host: "127.0.0.1", port: 4000, socket: { data() {} } };
+    const second = connect({ ...peer, localAddress: "127.0.0.9", localPort: 4001 });
+    await expect(second).rejects.toThrow(/localPort has a connection to that peer \(EADDRNOTAVAIL/);
     socket.write("out\n");
     await nc.says(/out/);
     await nc.write(" in\n");

@@ -214,8 +214,8 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "Add that of the target namespace, as in fe80::1%eth0, or look at the routes there with ip route.",
     ],
     EADDRNOTAVAIL: [
-      "the target namespace has no address, or no free port, to connect from",
-      "Look at its addresses with ip address, and at net.ipv4.ip_local_port_range.",
+      "the target namespace has no address, or no free port, to connect from, or localPort has a connection to that peer",
+      "Look at its addresses with ip address, and at net.ipv4.ip_local_port_range, or choose another localPort.",
     ],
     EAFNOSUPPORT: [
       "the local address is of another IP version than the peer's",
