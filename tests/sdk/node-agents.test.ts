@@ -166,6 +166,12 @@ test("a signal among an agent's own options ends its connections, as with http.A
     controller.abort();
     expect(await ended).toBe("AbortError");
     expect(await outcome(agent)).toBe("AbortError"); // of a connection that is asked for later, too
+    const without = make({ signal: false });
+    const asBefore = asked;
+    const open = outcome(without);
+    await eventually("a request without a signal to arrive", () => asked > asBefore);
+    without.destroy();
+    await open;
   }
 });
 

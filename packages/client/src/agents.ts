@@ -89,7 +89,7 @@ class Connector {
     const { blockList, fd } = others;
     refuseKeys("connect", { socketPath, lookup, family, blockList, fd }, REFUSED);
     const { signal } = this.#through;
-    const own = others.signal ?? undefined; // among Node's options of an agent: it ends its connections
+    const own = others.signal || undefined; // among Node's options of an agent: it ends its connections
     const signals = [this.#ending.signal, signal, givenUp, own].filter((one) => one !== undefined);
     const options = { ...this.#through, signal: AbortSignal.any(signals) };
     const from = performance.now();
