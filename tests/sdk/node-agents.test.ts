@@ -9,6 +9,7 @@ import { HttpAgent, HttpsAgent, listen, nodeListen, serve } from "@xsocket/clien
 import { eventually, guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
 import { makeCertificate } from "./certificate.ts";
 import { portOf } from "./observed.ts";
+import { silentServer } from "./silent.ts";
 
 guardDescriptors();
 
@@ -173,6 +174,18 @@ test("a signal among an agent's own options ends its connections, as with http.A
     without.destroy();
     await open;
   }
+});
+
+test("a signal among an agent's own options ends a connection that is being made", async () => {
+  using dir = tempDir();
+  const via = dir.join("control");
+  using _ = silentServer(via, 0);
+  const controller = new AbortController();
+  const agent = new HttpAgent({ via, timeoutMs: 2000 }, { signal: controller.signal } as object);
+  const request = http.get({ host: "127.0.0.1", port: 80, agent });
+  controller.abort();
+  const [error] = await once(request, "error");
+  expect(error).toMatchObject({ name: "AbortError" });
 });
 
 test.each([null, 0, "enough"])(
