@@ -7,12 +7,19 @@ import { withoutBrackets } from "./_address.ts";
 import { describe } from "./_bun.ts";
 import { allOf } from "./_options.ts";
 
+/** The host that TLS options name, in Bun's way or else in Node's. */
+export function namedIn<Name>(tls: {
+  readonly serverName?: Name;
+  readonly servername?: Name;
+}): Name | undefined {
+  return tls.serverName === undefined ? tls.servername : tls.serverName;
+}
+
 /** TLS options that name the host, unless they name another one. What is no object is Bun's to refuse. */
 export function tlsFor(tls: TLSOptions | boolean, hostname: string): TLSOptions | boolean {
   if (tls !== true && (typeof tls !== "object" || tls === null || Array.isArray(tls))) return tls;
   const given: TLSOptions & { readonly servername?: string } = tls === true ? {} : allOf(tls);
-  const name = given.serverName === undefined ? given.servername : given.serverName;
-  return { ...given, serverName: name || withoutBrackets(hostname) };
+  return { ...given, serverName: namedIn(given) || withoutBrackets(hostname) };
 }
 
 /* Has upgradeTLS() name the host as well. */

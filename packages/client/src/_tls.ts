@@ -3,6 +3,7 @@ import type * as https from "node:https";
 import { withoutBrackets } from "./_address.ts";
 import { allOf } from "./_options.ts";
 import type { Plan } from "./_request.ts";
+import { namedIn } from "./_server-name.ts";
 
 /** The options by which an agent of node:https tells its connections apart. */
 const KEYED = new Set([
@@ -56,8 +57,9 @@ function refusing(check: Check): Check {
  * offered as by fetch: node:https would offer none, and a server may refuse such a client.
  */
 export function tlsOf({ init, url }: Plan): https.RequestOptions {
-  const { serverName, checkServerIdentity: check, ...rest }: TlsGiven = allOf(init.tls);
-  const name = serverName === undefined ? rest.servername : serverName;
+  const given: TlsGiven = allOf(init.tls);
+  const { serverName: _, checkServerIdentity: check, ...rest } = given;
+  const name = namedIn(given);
   const servername = name && typeof name === "string" ? name : withoutBrackets(url.hostname);
   const own = { servername, ALPNProtocols: ["http/1.1"] };
   return { ...rest, ...own, ...(check && { checkServerIdentity: refusing(check) }) };
