@@ -24,9 +24,19 @@ const WEBSOCKETS = {
     server.upgrade(request) ? undefined : new Response("no upgrade"),
   websocket: { message() {} },
 };
-const runWebSockets = (place: object) => Bun.serve({ ...WEBSOCKETS, ...place });
 const UPGRADE =
   "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/* Bun.serve behind a relay, at a port of its own. */
+function relayed(options: Bun.Serve.Options<undefined> = { fetch }): Bun.Server<undefined> {
+  using socket = boundSocket();
+  const run = (place: object): Bun.Server<undefined> => Bun.serve({ ...options, ...place });
+  return startRelayed(options, run, { socket, ip: IP, port: boundPort(socket.fd) });
+}
+
+type At = Pick<Bun.Server<undefined>, "protocol" | "port">;
+const clientOf = ({ port = 0 }: At): Socket => connect(port, IP.address);
+const urlOf = ({ protocol, port }: At): string => `${protocol}://${IP.address}:${port}/`;
 
 /* Sends a request, and returns the first part of its answer. */
 async function ask(client: Socket, headers = ""): Promise<string> {
@@ -60,49 +70,34 @@ test("a relay has the TLS that an object inherits", async () => {
   using dir = tempDir();
   const { key, cert } = await makeCertificate(dir.path, "web.test");
   for (const tls of [{ key, cert }, Object.create({ key, cert })]) {
-    using socket = boundSocket();
-    const port = boundPort(socket.fd);
-    const run = (place: object): Bun.Server<undefined> => Bun.serve({ tls, fetch, ...place });
-    using pages = startRelayed({ tls }, run, { socket, ip: IP, port });
-    const answer = await globalThis.fetch(`${pages.protocol}://127.0.0.1:${port}/`, {
-      tls: { ca: cert },
-    });
+    using pages = relayed({ tls, fetch });
+    const answer = await globalThis.fetch(urlOf(pages), { tls: { ca: cert } });
     expect([pages.protocol, await answer.text()]).toEqual(["https", "hello"]);
   }
 });
 
 test("a relay tells clients of no time limit for their next request, as Bun.serve", async () => {
-  using socket = boundSocket();
-  const port = boundPort(socket.fd);
-  using _ = startRelayed({}, (place) => Bun.serve({ fetch, ...place }), { socket, ip: IP, port });
-  const client = connect(port, "127.0.0.1");
+  using pages = relayed();
+  const client = clientOf(pages);
   expect(await ask(client)).not.toMatch(/^keep-alive:/im);
   client.destroy();
 });
 
 test("a relay passes an answer with a long head", async () => {
   const headers = { "x-long": "x".repeat(100_000) };
-  using socket = boundSocket();
-  const port = boundPort(socket.fd);
-  const run = (place: object) =>
-    Bun.serve({ fetch: () => new Response("hello", { headers }), ...place });
-  using _ = startRelayed({}, run, { socket, ip: IP, port });
-  const answer = await globalThis.fetch(`http://127.0.0.1:${port}/`);
+  using pages = relayed({ fetch: () => new Response("hello", { headers }) });
+  const answer = await globalThis.fetch(urlOf(pages));
   expect(answer.headers.get("x-long")).toBe(headers["x-long"]);
 });
 
 test("a relay answers a request for a WebSocket that lacks the header connection", async () => {
-  using socket = boundSocket();
-  const port = boundPort(socket.fd);
-  using _ = startRelayed(WEBSOCKETS, runWebSockets, { socket, ip: IP, port });
-  const client = connect(port, "127.0.0.1");
+  using server = relayed(WEBSOCKETS);
+  const client = clientOf(server);
   expect(await ask(client, UPGRADE)).toContain("no upgrade");
   client.destroy();
 });
 
 test("a relay hands on all that a WebSocket's client has sent before it left", async () => {
-  using socket = boundSocket();
-  const port = boundPort(socket.fd);
   const { promise: closed, resolve: close } = Promise.withResolvers<number>();
   let bytes = 0;
   const websocket: Bun.WebSocketHandler<undefined> = {
@@ -112,9 +107,8 @@ test("a relay hands on all that a WebSocket's client has sent before it left", a
     },
     close: (_, code) => close(code),
   };
-  const run = (place: object) => Bun.serve({ ...WEBSOCKETS, websocket, ...place });
-  using _ = startRelayed({ ...WEBSOCKETS, websocket }, run, { socket, ip: IP, port });
-  const client = connect(port, "127.0.0.1");
+  using server = relayed({ ...WEBSOCKETS, websocket });
+  const client = clientOf(server);
   await ask(client, `Connection: upgrade\r\n${UPGRADE}`);
   const message = Buffer.alloc(14 + 131_072);
   message.set([0x82, 0xff, 0, 0, 0, 0, 0, 2]); // its length; the mask behind it is zero
@@ -143,15 +137,11 @@ test("a relay has the handlers of a class, also those given to reload", async ()
         server.upgrade(request) ? undefined : new Response(this.answer);
     }
   }
-  using socket = boundSocket();
-  const port = boundPort(socket.fd);
   const { websocket } = new Pages("");
-  const run = (place: object) => Bun.serve({ websocket, fetch, ...place });
-  using pages = startRelayed({ websocket }, run, { socket, ip: IP, port });
+  using pages = relayed({ websocket, fetch });
   pages.reload(new Pages("reloaded"));
-  const url = `http://127.0.0.1:${port}/`;
-  expect(await (await globalThis.fetch(url)).text()).toBe("reloaded");
-  const client = new WebSocket(url);
+  expect(await (await globalThis.fetch(urlOf(pages))).text()).toBe("reloaded");
+  const client = new WebSocket(urlOf(pages));
   const heard = Promise.withResolvers<unknown>();
   client.addEventListener("open", () => client.send("hello"));
   client.addEventListener("message", ({ data }) => heard.resolve(data));
@@ -176,12 +166,10 @@ test("a relay whose socket Bun cannot adopt throws ENOSPC once, and stops the se
 });
 
 test("closeIdleConnections of a relay leaves alone who has asked nothing yet, or has a WebSocket", async () => {
-  using socket = boundSocket();
-  const port = boundPort(socket.fd);
-  using server = startRelayed(WEBSOCKETS, runWebSockets, { socket, ip: IP, port });
-  const fresh = connect(port, "127.0.0.1");
+  using server = relayed(WEBSOCKETS);
+  const fresh = clientOf(server);
   await once(fresh, "connect");
-  const [idle, upgraded] = [connect(port, "127.0.0.1"), connect(port, "127.0.0.1")];
+  const [idle, upgraded] = [clientOf(server), clientOf(server)];
   await Promise.all([ask(idle), ask(upgraded)]);
   await ask(upgraded, `Connection: upgrade\r\n${UPGRADE}`);
   const closed = once(idle, "close");
