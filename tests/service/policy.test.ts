@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { xsocketSync } from "@xsocket/client";
 import { errno } from "@xsocket/xbind-native";
 import {
@@ -260,6 +261,21 @@ test("names of --allow-user and --allow-group are looked up again at a reload", 
   server.kill("SIGHUP");
   await server.says(/the policy stays as it was: there is no user "xsocket-none" in .*\n/);
   expect(askOnce(path)).toBe(0);
+});
+
+test("a name of --allow-group is asked for once at a start", async () => {
+  using dir = tempDir();
+  const asked = dir.join("asked");
+  const getent = `#!/bin/sh\necho "$*" >>${asked}\necho "$2:x:7:"\n`;
+  writeFileSync(dir.join("getent"), getent, { mode: 0o755 });
+  const env = { PATH: `${dir.path}:${process.env["PATH"]}` };
+  await using server = await startServer({ args: ["--allow-group", "xsocket-none"], env });
+  await server.program.says(/serving at/);
+  const question = "group xsocket-none\n";
+  expect(await Bun.file(asked).text()).toBe(question);
+  server.program.kill("SIGHUP");
+  await server.program.says(/reloaded: /);
+  expect(await Bun.file(asked).text()).toBe(question.repeat(2));
 });
 
 describe("a policy that is not a regular file", () => {

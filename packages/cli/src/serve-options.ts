@@ -104,8 +104,13 @@ function policy(args: ServeArgs): ServiceOptions["policy"] {
   const file = mapped(args.policy, userPath);
   const beside = RULES.find((name) => args[name] !== undefined);
   if (beside === undefined) return mapped(file, policyFile);
-  flagRules(args); // tells mistakes before anything is made
-  if (file === undefined) return () => flagRules(args);
+  let first: Policy | undefined = flagRules(args); // tells mistakes before anything is made
+  if (file === undefined)
+    return () => {
+      const rules = first ?? flagRules(args);
+      first = undefined;
+      return rules;
+    };
   throw new MisuseError(
     `--policy and --${beside} cannot be combined: put everything into the file`,
   );
