@@ -1,6 +1,6 @@
 #!/bin/sh
 # prefix.sh - reads [--prefix DIRECTORY] into $prefix, and has what install.sh and uninstall.sh, which
-# source it, share
+# source it, share; run by itself, it only refuses wrong arguments
 prefix=/usr/local
 if [ -n "${DESTDIR-}" ]; then # cmake would heed it, and the list of files would not
 	echo "dev: DESTDIR is for making a package with cmake (as in packaging/arch/PKGBUILD): unset it, or say --prefix DIRECTORY" >&2

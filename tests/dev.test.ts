@@ -162,6 +162,7 @@ test("a wrong argument is refused in one line, and nothing is installed or built
   mkdirSync(join(root, "scripts/suites"), { recursive: true });
   for (const name of ["libuv", "trio"])
     writeFileSync(join(root, `scripts/suites/${name}.suite`), "");
+  copyFileSync(join(ROOT, "scripts/prefix.sh"), join(root, "scripts/prefix.sh"));
   for (const [line, sentence] of [
     ["nosuch", "there is no command nosuch: see ./dev help"],
     ["build trio", "trio is one argument too many: see ./dev help"],
@@ -176,6 +177,8 @@ test("a wrong argument is refused in one line, and nothing is installed or built
     ["systemd-test -t units x", "x is one argument too many: see ./dev help"],
     ["bench", "say which bench: ./dev bench server|sdk|xbind"],
     ["bench server sdk", "say which bench: ./dev bench server|sdk|xbind"],
+    ["install --prefx /nowhere", "--prefx is not an option here: use --prefix DIRECTORY"],
+    ["install --prefix here", 'the prefix must be an absolute path, and "here" is not'],
   ] as const)
     expect(await here.run([join(root, "dev"), ...line.split(" ")])).toEqual({
       code: 2,
@@ -340,6 +343,7 @@ async function bySudo(dir: TempDir, line: string, script: string) {
   symlinkSync(process.execPath, join(lib, "bun"));
   mkdirSync(join(root, "scripts"));
   writeFileSync(join(root, `scripts/${command}.sh`), script);
+  copyFileSync(join(ROOT, "scripts/prefix.sh"), join(root, "scripts/prefix.sh")); // for install
   writeFileSync(dir.join("sudo"), SUDO, { mode: 0o755 });
   await succeed(["chown", "-R", "--no-dereference", `${OWNER}:${OWNER}`, root]);
   const env = {
