@@ -110,7 +110,7 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ["policy check ''", 2, "no policy is named"],
   ["policy test /dev/null --uid 7 --status --type dgram", 2, "--status", "leave --type out"],
   ["policy test /dev/null --uid 7 --groups 1,,2", 2, "--groups", "separated by commas"],
-  ["policy test /dev/null --uid 7 --groups no-such", 1, 'no group "no-such"'],
+  ["policy test /dev/null --uid 7 --groups no-such", 2, 'no group "no-such"'],
   ["serve --threads 0", 2, "--threads", "from 1 to 64"],
   [
     "serve --max-in-flight-per-user 3000000000",

@@ -199,9 +199,10 @@ action = "allow"`;
     [["policy", "test", "/dev/null", "--user", "root", "--uid", "5"], 2, "give only one of them"],
     [["policy", "test", "/dev/null", "--uid", "1", "--type", "x"], 2, '--type "x" is unknown'],
     [["policy", "test", "/dev/null", "--uid", "1", "--type", "99"], 2, "and numbers up to 15"],
-    [["policy", "test", "/dev/null", "--user", "no-such"], 1, 'there is no user "no-such"'],
+    [["policy", "test", "/dev/null", "--user", "no-such"], 2, 'there is no user "no-such"'],
     [["policy", "test", "/dev/null", "--uid", "1", "--gid", "-1"], 2, "needs a value"],
-    [["policy", "test", "/dev/null", "--uid", "1", "--gid", "no-such"], 1, 'no group "no-such"'],
+    [["policy", "test", "/dev/null", "--uid", "1", "--gid", "no-such"], 2, 'no group "no-such"'],
+    [["policy", "test", "/nonexistent", "--uid", "1"], 2, "/nonexistent: cannot be read"],
   ])("reports the error of %j in one sentence", async (args, code, words) => {
     const result = await xsocket(...args);
     expect(result.stderr).toContain(words);

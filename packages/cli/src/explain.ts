@@ -1,5 +1,6 @@
 import { codeOf, reasonOf } from "@xsocket/xbind-native";
 import { EXIT, FailureError } from "./errors.ts";
+import { words } from "./words.ts";
 
 /* Codes of a ServeError that mean a wrong argument. */
 const MISUSE = new Set(["MISUSE", "ADDRESS"]);
@@ -25,9 +26,15 @@ function exitCode(error: unknown): number {
   return MISUSE.has(codeOf(error)) ? EXIT.misused : EXIT.failed;
 }
 
-/** What to say about an error, one sentence for each thing that is wrong, and the exit code: never a stack trace. */
-export function explain(error: unknown): { sentences: string[]; exitCode: number } {
+/**
+ * Says what is wrong, one sentence for each thing and never a stack trace, and sets the exit code.
+ *
+ * @param failed the exit code for what is not misuse
+ */
+export function complain(error: unknown, failed: number = EXIT.failed): void {
   const text = plainWords(reasonOf(error)).replace(SHARED_WORD, "(--shared-directory)");
   const sentences = isPolicy(error) ? text.split("\n") : [text].filter(Boolean);
-  return { sentences, exitCode: exitCode(error) };
+  for (const sentence of sentences) words.error(sentence);
+  const code = exitCode(error);
+  process.exitCode = code === EXIT.failed ? failed : code;
 }

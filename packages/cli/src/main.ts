@@ -6,9 +6,8 @@
  */
 import { startedIn } from "./directory.ts";
 import { dispatch } from "./dispatch.ts";
-import { explain } from "./explain.ts";
+import { complain } from "./explain.ts";
 import { nameProcess, settleLibraryDirectory } from "./runtime.ts";
-import { words } from "./words.ts";
 
 async function main(): Promise<void> {
   const [directoryFd, planFd, ...argv] = process.argv.slice(2);
@@ -18,9 +17,7 @@ async function main(): Promise<void> {
     settleLibraryDirectory(process.env);
     await dispatch(argv, Number(planFd));
   } catch (error) {
-    const { sentences, exitCode } = explain(error);
-    for (const sentence of sentences) words.error(sentence);
-    process.exitCode = exitCode;
+    complain(error);
   }
 }
 

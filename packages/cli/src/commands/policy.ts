@@ -27,6 +27,7 @@ import {
 import { command, flag, type Given, option } from "../command.ts";
 import { userPath } from "../directory.ts";
 import { EXIT, FailureError, MisuseError } from "../errors.ts";
+import { complain } from "../explain.ts";
 import { idList, IDS, wholeNumber } from "../numbers.ts";
 import { result, words } from "../words.ts";
 
@@ -125,7 +126,6 @@ function stepLine(step: Step, index: number): string {
   return `${index + 1}  ${step.rule.name}: ${verdict}`;
 }
 
-/* Exit 0 for a request that would be granted, 1 for one that would be refused. */
 function test(policy: Policy, given: PolicyArgs): void {
   const request = asked(given);
   const who = asker(given);
@@ -146,6 +146,15 @@ function test(policy: Policy, given: PolicyArgs): void {
   if (!isGranted) process.exitCode = EXIT.failed;
 }
 
+/* As with grep(1), 1 is an answer, "refused", and what prevents an answer ends with 2. */
+function answer(file: string, given: PolicyArgs): void {
+  try {
+    test(readPolicy(userPath(file)), given);
+  } catch (error) {
+    complain(error, EXIT.misused);
+  }
+}
+
 export default command({
   meta: { description: "Check a policy, or say which of its rules decides" },
   args,
@@ -159,8 +168,7 @@ export default command({
     const lost = Object.keys(question).find((name) => Reflect.get(given, name) !== undefined);
     if (action === "check" && lost !== undefined)
       throw new MisuseError(`check takes no request: leave --${lost} out, or use "test"`);
-    const policy = readPolicy(userPath(file));
-    if (action === "check") check(policy);
-    else test(policy, given);
+    if (action === "check") check(readPolicy(userPath(file)));
+    else answer(file, given);
   },
 });
