@@ -10,6 +10,7 @@ import {
   here,
   isRoot,
   tempDir,
+  XSOCKET,
   xsocketForEveryone,
 } from "../harness/index.ts";
 import { crowd } from "../server/raw.ts";
@@ -55,6 +56,18 @@ describe.if(isRoot)("as root", () => {
     expect(await stealing(target, address)).toEqual(["bound", "EADDRINUSE"]);
     program.kill("SIGTERM");
     expect(await program.finished()).toBe(0);
+  });
+
+  test.each([
+    ["this user listens at a path", "control", 1],
+    ["root listens at an abstract name, whose clients trust root alone", "@xsocket-listens-", 0],
+  ])("with --user the kernel says that %s", async (_, name, uid) => {
+    using dir = tempDir();
+    const address = name.startsWith("@") ? name + process.pid : dir.join(name);
+    const { program } = await start(here, dir, { address, args: ["--user", "daemon"] });
+    await using server = program;
+    const { stdout } = await here.run([XSOCKET, "doctor", address]);
+    expect(stdout).toContain(`process ${server.pid} of uid ${uid} listens\n`);
   });
 
   test("--user resolves relative paths in the current directory", async () => {

@@ -49,7 +49,12 @@ function fileOf(path: string): SocketFile | undefined {
  *
  * @throws {ServeError} LISTEN_FD for anything but a listening SOCK_SEQPACKET socket
  */
-export function adoptListener(sys: Syscalls, fd: number, ownsFile: boolean): Claim {
+export function adoptListener(
+  sys: Syscalls,
+  fd: number,
+  ownsFile: boolean,
+  backlog: number,
+): Claim {
   const isRight =
     option(sys, fd, SO_DOMAIN) === AF_UNIX &&
     option(sys, fd, SO_TYPE) === SOCK_SEQPACKET &&
@@ -62,6 +67,8 @@ export function adoptListener(sys: Syscalls, fd: number, ownsFile: boolean): Cla
   sys.adopt(fd);
   const address = addressOf(sys, fd);
   const file = fileOf(address);
+  // else its peers are told the user that this server was before; those of an abstract name trust root
+  if (ownsFile && file) sys.listen(fd, backlog);
   const release = async () => {
     // a file that this user may not remove stays, and the next start replaces it
     if (ownsFile && file) await releasePath(sys, file).catch(() => {});

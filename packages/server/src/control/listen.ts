@@ -45,7 +45,7 @@ export function warnOfStrangers(log: Log | undefined, directory: string, user = 
  */
 export async function listen(sys: Syscalls, options: ServeOptions, bounds: Bounds): Promise<Claim> {
   if (options.listenFd !== undefined)
-    return adoptListener(sys, options.listenFd, options.ownsFile ?? false);
+    return adoptListener(sys, options.listenFd, options.ownsFile ?? false, bounds.backlog);
   const address = readAddress(options.address ?? DEFAULT_ADDRESS);
   const claim = await claimAddress(sys, address, {
     mode: options.mode ?? DEFAULT_MODE,
