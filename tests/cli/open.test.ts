@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import {
   createNamespace,
   eventually,
@@ -55,6 +55,19 @@ test.skipIf(!hasCookies)("open --json prints the same as JSON", async () => {
   const { stdout: words } = await here.run([XSOCKET, "open", server.path]);
   expect(words).toContain(`cookie     ${cookie}, that of this namespace itself\n`);
 });
+
+test.each(["/proc/self/fd/7/control", "/dev/fd/7/control"])(
+  "open and run find a socket by a descriptor of their caller: %s",
+  async (path) => {
+    await using server = await startServer();
+    const script = `exec 7<${dirname(server.path)}; "$@"`;
+    const start = ["sh", "-c", script, "sh", XSOCKET];
+    const opened = await here.run([...start, "open", "--port", "0", path, "--", "true"]);
+    expect(opened).toEqual({ code: 0, stdout: "", stderr: "" });
+    const run = [...start, "run", "--port", "1", "--socket", path, "--", "printenv", "XSOCKET"];
+    expect(await here.run(run)).toEqual({ code: 0, stdout: `${path}\n`, stderr: "" });
+  },
+);
 
 test.each(["--exec", "--exec --", "--"])(
   "open starts a socket-activated program with a listener in another namespace by %s",

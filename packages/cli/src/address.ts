@@ -18,14 +18,19 @@ export function controlSocket(text: string): string {
   }
 }
 
+/* What comes before "/fd/" in the path of a descriptor of one's own. */
+const OF_CALLER = /^\/(?:proc\/self|dev)(?=\/fd\/)/;
+
 /**
  * The control socket of the server to ask: the one given, else $XSOCKET, as for programs under
  * libxbind, else the default.
  *
+ * @param planFd not negative if the launcher waits for a plan: then it alone has the descriptors of its caller
  * @throws {MisuseError} as {@link controlSocket}
  */
-export function serverSocket(given: string | undefined): string {
-  return controlSocket(given ?? (process.env["XSOCKET"] || DEFAULT_ADDRESS));
+export function serverSocket(given: string | undefined, planFd = -1): string {
+  const path = controlSocket(given ?? (process.env["XSOCKET"] || DEFAULT_ADDRESS));
+  return planFd < 0 ? path : path.replace(OF_CALLER, `/proc/${process.ppid}`);
 }
 
 /** How an argument that names the server describes its default. */

@@ -82,7 +82,7 @@ export default command({
       port === undefined ? undefined : wholeNumber("--port", port, { least: 0, most: PORT_MAX });
     if (name !== undefined) findProgram(name);
     const kind = { family: family === "6" ? 6 : 4, type: type ?? "stream" } as const;
-    const server = serverSocket(address);
+    const server = serverSocket(address, planFd);
     const own = ownCookie(); // also loads the library, before the server's time is measured
     const start = performance.now();
     using socket = xsocketSync({ ...kind, via: server });

@@ -112,7 +112,7 @@ export default command({
         'no program is given: put it last, after "--", or see "xsocket run --help"',
       );
     if (!given.force) refuseHopeless(name, rest);
-    const server = serverSocket(given.socket);
+    const server = serverSocket(given.socket, planFd);
     if (given.check) checkHandover(server, set.XBIND);
     else warnIfUnreachable(server);
     sendPlan(planFd, { programIndex, set });
