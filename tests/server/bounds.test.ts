@@ -106,6 +106,16 @@ test("warns of a bound that the limit of open files does not allow", async () =>
   expect(server.program.stderr).not.toContain("--max-connections is");
 });
 
+test("warns of a bound for each user that the limit of open files does not allow", async () => {
+  using dir = tempDir();
+  const few = ["--max-connections-per-user", "7000", "--max-in-flight", "9"];
+  const words = [...few, "--max-in-flight-per-user", "7000"]; // what is above 9 has no effect anyway
+  const argv = [XSOCKET, "serve", dir.join("control"), ...words];
+  await using server = here.spawn(["prlimit", "--nofile=300", ...argv]);
+  await server.says(/warning: --max-connections-per-user is \d+ instead of 7000: raise/);
+  expect(server.stderr.match(/ instead of /g)).toHaveLength(1);
+});
+
 test("closes the least recently used connection at the bound for all users", async () => {
   await using server = await startServer({ args: ["--max-connections", "3"] });
   using clients = rawClients(server.path, 3);

@@ -1,6 +1,7 @@
 import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { counted } from "../_counted.ts";
 import { systemError } from "../_failure.ts";
+import { DEFAULT_BOUNDS } from "../bounds.ts";
 import { bindControl } from "../control/listen.ts";
 import { ServeError } from "../error.ts";
 import { type Log, say, wantedOf } from "../log.ts";
@@ -144,12 +145,19 @@ function announced(server: Server, notifier: Notifier, look: () => void, log: Lo
   };
 }
 
+/* The bounds that the limit of descriptors may lower, each with its option and the bound of all users together. */
+const FITTED = [
+  ["--max-connections", "maxConnections", "maxConnections"],
+  ["--max-connections-per-user", "maxConnectionsPerUid", "maxConnections"],
+  ["--max-in-flight", "maxInFlight", "maxInFlight"],
+  ["--max-in-flight-per-user", "maxInFlightPerUid", "maxInFlight"],
+] as const;
+
 /* Warns of bounds that were asked for and do not fit below the limit of descriptors. */
 function warnOfFitting(options: Said, { bounds }: Server): void {
-  for (const name of ["maxConnections", "maxInFlight"] as const) {
-    const wanted = options[name] ?? 0;
+  for (const [option, name, ofAll] of FITTED) {
+    const wanted = Math.min(options[name] ?? 0, options[ofAll] ?? DEFAULT_BOUNDS[ofAll]);
     if (wanted <= bounds[name]) continue;
-    const option = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     const message = `${option} is ${bounds[name]} instead of ${wanted}: raise the limit of open files for more (ulimit -n, LimitNOFILE=)`;
     say(options.log, "warning", "bound", message);
   }
