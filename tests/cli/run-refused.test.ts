@@ -81,6 +81,11 @@ test.each([
   "nice -n 5",
   "timeout -k 5s 1.5h",
   "nohup",
+  "setsid -fw",
+  "stdbuf -oL -e 0",
+  "ionice -c2 -n 7",
+  "chrt -f 10",
+  "taskset -c 0-1,3",
 ])("looks at the program that %s starts", async (start) => {
   const [name = "", ...words] = start.split(" ");
   using dir = tempDir();

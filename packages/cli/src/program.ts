@@ -139,12 +139,17 @@ export function findProgram(name: string): Program | undefined {
  * which that name may mean another program to them, such as PATH=, or another root directory.
  */
 const WORDS_BEFORE: Readonly<Record<string, RegExp>> = {
+  chrt: /^(?:-[bfior]\0)*\d+\0/,
   env: /^(?:(?:-[0v]+|(?:-u\0?|--unset=)(?!PATH\0)[^\0]+|(?!PATH=)\w+=[^\0]*)\0)*/,
+  ionice: /^(?:(?:-[cn]\0?\w+|-t)\0)*/,
   ip: /^netns\0exec\0[^\0]*\0/,
   nice: /^(?:(?:-n\0?-?\d+|--adjustment=-?\d+|-\d+)\0)*/,
   nohup: /^/,
   nsenter:
     /^(?:(?:-t\0?\d+|--target[=\0]\d+|-[nuipUCT][^\0]*|--(?:net|uts|ipc|pid|user|cgroup|time)(?:=[^\0]*)?)\0)*/,
+  setsid: /^(?:-[cfw]+\0)*/,
+  stdbuf: /^(?:-[eio]\0?\w+\0)*/,
+  taskset: /^(?:-[ac]+\0)*[\da-fx,:-]+\0/,
   timeout:
     /^(?:(?:-[ks]\0?[^\0]+|--(?:kill-after|signal)=[^\0]+|-[fpv]|--(?:foreground|preserve-status|verbose))\0)*[\d.]+[smhd]?\0/,
 };
