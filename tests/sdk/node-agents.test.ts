@@ -255,3 +255,18 @@ test.each(
   expect(() => http.get({ agent: new HttpAgent(through, own) })).toThrow(refused);
   expect(() => https.get({ agent: new HttpsAgent(through, own) })).toThrow(refused);
 });
+
+test.each([null, 0])(
+  "agents take %p for none of what they refuse, as net.connect",
+  async (none) => {
+    const options = { blockList: none, family: none, lookup: none, socketPath: none };
+    const through = { via: "/run/xsocket/nowhere" };
+    for (const [get, agent] of [
+      [http.get, new HttpAgent(through)],
+      [https.get, new HttpsAgent(through)],
+    ] as const) {
+      const [error] = await once(Reflect.apply(get, undefined, [{ ...options, agent }]), "error");
+      expect(error).toMatchObject({ code: "ENOENT", step: "reach" });
+    }
+  },
+);

@@ -169,7 +169,7 @@ test("refused options reject with ENOTSUP and an error that names them", async (
     }
 });
 
-test.each([null, ""])(
+test.each([null, "", 0])(
   "a refused option that is %p counts as none, as with Bun's functions",
   async (none) => {
     const options = { via: "/nowhere", port: 1, hostname: "127.0.0.1", unix: none, http3: none };

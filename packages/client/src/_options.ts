@@ -43,18 +43,17 @@ export function flagOf(asked: string, options: object, name: string): boolean {
   throw misuse(asked, `${name} is ${inspect(value)}`, "Give true or false.");
 }
 
-/** What names no other way: Bun takes it for none, too. */
-const NONE = new Set<unknown>([undefined, null, false, ""]);
-
 /**
- * Refuses options that name another way to get a socket, which would win silently over `via`.
+ * Refuses options that name another way to get a socket, which would win silently over `via`. What is falsy names
+ * none, as for Bun and Node, unless it is a descriptor.
  *
  * @throws {XSocketError} ENOTSUP
  */
 export function refuseKeys(asked: string, options: object, refused: Record<string, string>): void {
   for (const [name, remedy] of Object.entries(refused)) {
     const value: unknown = Reflect.get(options, name);
-    if (!NONE.has(value)) throw misuse(asked, `${name} does not go with via`, remedy, "ENOTSUP");
+    if (value || (value === 0 && name === "fd"))
+      throw misuse(asked, `${name} does not go with via`, remedy, "ENOTSUP");
   }
 }
 

@@ -36,9 +36,6 @@ interface Wanted extends http.ClientRequestArgs {
   /* What node:http takes from an agent's own keepAlive and keepAliveMsecs. */
   readonly keepAlive?: boolean;
   readonly keepAliveInitialDelay?: number;
-  /* What net.connect takes, which node:http hands on. */
-  readonly blockList?: net.BlockList;
-  readonly fd?: number;
 }
 
 /* A signal's reason may be of any type, and node:http takes null and the like for no error. */
@@ -84,10 +81,7 @@ class Connector {
 
   connect(wanted: Wanted, wrap: Wrap, done: Connected | undefined): undefined {
     const { host, port, localAddress, localPort, [GIVEN_UP]: givenUp, ...others } = wanted;
-    const socketPath = others.socketPath || undefined; // libraries give null, and 0
-    const [lookup, family] = [others.lookup || undefined, others.family || undefined];
-    const { blockList, fd } = others;
-    refuseKeys("connect", { socketPath, lookup, family, blockList, fd }, REFUSED);
+    refuseKeys("connect", others, REFUSED);
     const { signal } = this.#through;
     const own = others.signal || undefined; // among Node's options of an agent: it ends its connections
     const signals = [this.#ending.signal, signal, givenUp, own].filter((one) => one !== undefined);
