@@ -152,7 +152,7 @@ test("a signal among an agent's own options ends its connections, as with http.A
   const outcome = (agent: http.Agent) =>
     new Promise<unknown>((resolve) => {
       const request = http.get({ host: "127.0.0.1", port: web.port, agent });
-      request.once("error", ({ name }) => resolve(name));
+      request.once("error", ({ name, cause }) => resolve([name, cause]));
     });
   const { path: via } = server;
   for (const make of [
@@ -164,9 +164,9 @@ test("a signal among an agent's own options ends its connections, as with http.A
     const before = asked;
     const ended = outcome(agent);
     await eventually("the request to arrive", () => asked > before);
-    controller.abort();
-    expect(await ended).toBe("AbortError");
-    expect(await outcome(agent)).toBe("AbortError"); // of a connection that is asked for later, too
+    controller.abort("enough");
+    expect(await ended).toEqual(["AbortError", "enough"]);
+    expect(await outcome(agent)).toEqual(["AbortError", "enough"]); // of a connection that is asked for later, too
     const without = make({ signal: false });
     const asBefore = asked;
     const open = outcome(without);
@@ -183,9 +183,9 @@ test("a signal among an agent's own options ends a connection that is being made
   const controller = new AbortController();
   const agent = new HttpAgent({ via, timeoutMs: 2000 }, { signal: controller.signal } as object);
   const request = http.get({ host: "127.0.0.1", port: 80, agent });
-  controller.abort();
+  controller.abort("enough");
   const [error] = await once(request, "error");
-  expect(error).toMatchObject({ name: "AbortError" });
+  expect(error).toMatchObject({ name: "AbortError", code: "ABORT_ERR", cause: "enough" });
 });
 
 test.each([null, 0, "enough"])(

@@ -44,6 +44,12 @@ function errorOf(reason: unknown): Error {
   return (reason || new DOMException("The operation was aborted.", "AbortError")) as Error;
 }
 
+/* As node:net has it for a signal among its own options. */
+function abortOf({ reason: cause }: AbortSignal): Error {
+  const failure = new Error("The operation was aborted", { cause });
+  return Object.assign(failure, { name: "AbortError", code: "ABORT_ERR" });
+}
+
 /* node:tls throws for invalid options, and the socket would stay open. */
 function wrapOrClose(socket: net.Socket, wrap: Wrap): Duplex {
   try {
@@ -100,7 +106,10 @@ class Connector {
         done?.(null, stream);
         process.nextTick(announce, stream); // after the request's "socket", which node:http emits by nextTick
       },
-      (error: unknown) => done?.(errorOf(error), undefined as unknown as Duplex), // oxlint-disable-line typescript/no-unsafe-type-assertion
+      (error: unknown) => {
+        const failure = own?.aborted && own.reason === error ? abortOf(own) : errorOf(error);
+        done?.(failure, undefined as unknown as Duplex); // oxlint-disable-line typescript/no-unsafe-type-assertion
+      },
     );
   }
 
