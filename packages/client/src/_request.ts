@@ -1,5 +1,5 @@
 /* Turns fetch's arguments into a plan for node:http. */
-import type { ClientRequest } from "node:http";
+import type { ClientRequest, OutgoingHttpHeaders } from "node:http";
 import { argumentError } from "./_init.ts";
 import { misuse } from "./_options.ts";
 
@@ -107,13 +107,14 @@ async function bodyOf(
 }
 
 /** The headers to send: the request's own, and what fetch adds. */
-export function headersOf({ method, headers, body, init }: Plan): Record<string, string> {
-  const sent: Record<string, string> = {
+export function headersOf({ method, headers, body, init }: Plan): OutgoingHttpHeaders {
+  const sent: OutgoingHttpHeaders = {
     "user-agent": `Bun/${Bun.version}`,
     accept: "*/*",
     ...(init.decompress !== false && { "accept-encoding": "gzip, deflate, br, zstd" }),
   };
   headers.forEach((value, name) => (sent[name] = value));
+  if (headers.has("set-cookie")) sent["set-cookie"] = headers.getSetCookie(); // the one that is not joined
   delete sent["transfer-encoding"]; // the kind of body decides how it is sent
   delete sent["trailer"]; // none follow, and node:http throws where none could
   if (!(body instanceof ReadableStream)) delete sent["content-length"];

@@ -113,6 +113,14 @@ await play({
         return text("/echo", init);
       }),
     ),
+  "headers that come twice": () =>
+    each(["x-a", "cookie", "set-cookie"], (name) => {
+      const headers: [string, string][] = [
+        [name, "a=1"],
+        [name, "b=2"],
+      ];
+      return text("/echo", { headers });
+    }),
   "the header trailer": () =>
     each(["whole", streamOf("a")], async (body) => {
       const headers = { trailer: "x-later" };

@@ -35,7 +35,8 @@ function redirect(location: string, status = 302): Response {
 async function echo(request: Request): Promise<Response> {
   const headers = Object.fromEntries(request.headers);
   for (const name of ["host", "user-agent"]) delete headers[name];
-  return Response.json([request.method, headers, await request.text()]);
+  const cookies = request.headers.getSetCookie();
+  return Response.json([request.method, headers, cookies, await request.text()]);
 }
 
 function typed(request: Request): Response {
