@@ -78,6 +78,7 @@ async function sizeOf(blob: Blob): Promise<number> {
   const isLocalFile = "stat" in blob && !("presign" in blob);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what has it in Bun
   const stat = isLocalFile ? await (blob as Bun.BunFile).stat() : undefined;
+  if (stat?.isCharacterDevice()) return 0; // whole, as by fetch: /dev/null cannot be streamed
   if (!stat?.isFile()) return blob.size;
   return stat.size === 0 ? 0 : Math.min(stat.size, blob.size);
 }

@@ -105,6 +105,7 @@ await play({
     )),
     await text("/form", { method: "POST", body: form }),
     await text("/echo", { method: "POST", body: Bun.file(import.meta.path).slice(0, 5) }),
+    await text("/echo", { method: "POST", body: Bun.file("/dev/null") }),
   ],
   "the header connection": () =>
     each([undefined, "close", "upgrade", "other"], (connection) =>
