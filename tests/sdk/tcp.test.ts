@@ -202,4 +202,33 @@ describe("TLS", () => {
       expect(await shake("web.test", true)).toBe(false); // signed by no CA that the machine trusts
     },
   );
+
+  test.each(["key: Bun.file(pipe)", "keyFile: pipe"])(
+    "connect reads a pipe once: %s",
+    async (key) => {
+      using dir = tempDir();
+      const made = await makeCertificate(dir.path, "web.test");
+      await using server = await startServer();
+      using listener = await listen({
+        via: server.path,
+        hostname: "127.0.0.1",
+        port: 0,
+        tls: { ...made, ca: made.cert, requestCert: true },
+        socket: { data() {}, handshake: (socket, isKnown) => void socket.end(String(isKnown)) },
+      });
+      const program = `
+      import { connect } from "@xsocket/client";
+      const [, via, port, certFile, pipe] = process.argv;
+      const tls = { certFile, ${key}, rejectUnauthorized: false };
+      const socket = { data: (_, data) => console.log(String(data)) };
+      await connect({ via, hostname: "127.0.0.1", port, tls, socket });`;
+      const pipe = dir.join("pipe");
+      await here.run(["mkfifo", pipe]);
+      await using _ = here.spawn(["sh", "-c", 'cat "$0" > "$1"', dir.join("key.pem"), pipe]);
+      const words = [server.path, String(listener.port), dir.join("cert.pem"), pipe];
+      const argv = [process.execPath, "-e", program, ...words];
+      const { stdout, stderr } = await here.run(argv, { withinMs: 20_000 });
+      expect(stdout, stderr).toBe("true\n");
+    },
+  );
 });

@@ -1,11 +1,17 @@
-import type { FdSocketOptions, Socket, SocketHandler, TCPSocketConnectOptions } from "bun";
+import type {
+  FdSocketOptions,
+  Socket,
+  SocketHandler,
+  TCPSocketConnectOptions,
+  TLSOptions,
+} from "bun";
 import { hostPort } from "./_address.ts";
 import { adoptConnection, NO_FD, notTaken } from "./_bun.ts";
 import { connectedSocket, type Peer } from "./_connected.ts";
 import { openFor, tlsFor } from "./_server-name.ts";
 import { failedCall, forBun, HOST_KEYS, pathOf, type Through } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
-import { checkHandlers, checkPort, flagOf, hostOf, misuse, refuseKeys } from "./_options.ts";
+import { allOf, checkHandlers, checkPort, flagOf, hostOf, misuse, refuseKeys } from "./_options.ts";
 import { withoutOurLines } from "./error.ts";
 import type { OwnedSocket } from "./owned.ts";
 
@@ -93,6 +99,13 @@ async function adopt<Data>(
   }
 }
 
+/* Whether Bun reads files for TLS options, as it does each time that it gets them: a pipe can be read only once. */
+function readsFiles(tls: TLSOptions | boolean): boolean {
+  return Object.entries(allOf(tls)).some(
+    ([name, value]) => name.endsWith("File") || [value].flat().some((one) => one instanceof Blob),
+  );
+}
+
 /* What connect does. Calls `told` before it fails with an error that connectError has got. */
 async function connected<Data>(
   given: ConnectOptions<Data>,
@@ -107,8 +120,10 @@ async function connected<Data>(
   const reusePort = flagOf(asked, options, "reusePort");
   const ipv6Only = flagOf(asked, options, "ipv6Only");
   const peer = { ...options, hostname, port: checkPort(asked, options.port), reusePort, ipv6Only };
-  const forAdoption = { ...forBun(options, NAMES), tls: tlsFor(options.tls ?? false, hostname) };
-  await adopt<Data>({ ...forAdoption, fd: NO_FD }, hostname); // refuses wrong ones before anything is connected
+  const tls = tlsFor(options.tls ?? false, hostname);
+  const forAdoption = { ...forBun(options, NAMES), tls };
+  // refuses wrong ones before anything is connected
+  await adopt<Data>({ ...forAdoption, fd: NO_FD, tls: !readsFiles(tls) && tls }, hostname);
   using socket = await connectedOrReported(peer, options, told);
   const made = await adopt<Data>({ ...forAdoption, fd: socket.fd }, hostname);
   if (!made) {
