@@ -22,3 +22,9 @@ test("a key in another case is a misspelt one, and one that is like none of the 
   expect(() => refuseMisspelt("try", { VIA: 1 }, ["via"])).toThrow("Did you mean via?");
   expect(() => refuseMisspelt("try", { other: 1 }, ["via"])).not.toThrow();
 });
+
+test("a longer word for an option is told its name", () => {
+  expect(() => refuseUnknown("try", { hostname: 1 }, ["via", "host"])).toThrow(
+    "Did you mean host?",
+  );
+});

@@ -59,7 +59,7 @@ export function refuseUnknown(
     );
   for (const key in options) {
     if (known.includes(key) || Reflect.get(options, key) === undefined) continue;
-    const near = meant(key, known);
+    const near = meant(key, known) ?? known.find((name) => key.startsWith(name)); // hostname where it is host
     const hint = near === undefined ? "" : `Did you mean ${near}? `;
     const others = elsewhere === undefined ? "" : `; ${elsewhere}`;
     throw misuse(
