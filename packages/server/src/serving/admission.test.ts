@@ -57,6 +57,26 @@ test("evicts a user's own oldest connection, or anybody's oldest for a user with
   expect(found).toMatchObject({ closed: [100, 50], refused: 0 });
 });
 
+/** Ends all served connections but those of the greedy user, who came first. */
+function endBrisk(connections: Connections, served: number[]): number {
+  return served.splice(30).filter((fd) => connections.end(fd)).length;
+}
+
+/* A client that asks again and again, with a connection for each, has several that are finished. */
+test("a user whose connections are finished counts as one with few", () => {
+  const greedy = Array.from({ length: 30 }, (_, i) => 100 + i);
+  const brisk = Array.from({ length: 20 }, (_, i) => 50 + i);
+  const kernel: Partial<Syscalls> = {
+    getsockopt(fd, _level, _name, credentials) {
+      if (credentials instanceof Int32Array) credentials[1] = fd < 100 ? 1000 : 1001;
+      return 12;
+    },
+  };
+  const bounds = { maxConnections: 40 };
+  const found = acceptFrom(results(...greedy, ...brisk), { kernel, bounds, settle: endBrisk });
+  expect(found).toMatchObject({ refused: 0, said: [] });
+});
+
 /** Closes the first served connection. */
 function closeFirst(connections: Connections, served: number[]): number {
   connections.close(served.shift() ?? -1);

@@ -42,15 +42,21 @@ export class Admission {
       if (shared.connectionsOf(account) > maxConnectionsPerUid && !this.#connections.evict(account))
         return this.#over(fd, errno.EMFILE, `the user has ${maxConnectionsPerUid}`);
     }
-    const own = shared.connectionsOf(account) - 1;
-    const room = roomFor(own, shared.connections() - 1, maxConnections);
-    if (shared.connections() > room) {
+    if (shared.connections() > this.#room(account)) {
       this.#settle();
+      const room = this.#room(account); // some of this user's own may have been over
       const among = room === maxConnections ? -1 : account;
       const fits = shared.connections() <= room || this.#connections.evict(among);
       if (!fits && !this.#fitsSpare(fd)) return this.#over(fd, errno.ENFILE, `there are ${room}`);
     }
     return 0;
+  }
+
+  /* The connections up to which one of this account is served; it counts already. */
+  #room(account: number): number {
+    const { shared, options } = this.#context;
+    const own = shared.connectionsOf(account) - 1;
+    return roomFor(own, shared.connections() - 1, options.bounds.maxConnections);
   }
 
   /* Happens only in a program that itself has very many descriptors open. */
