@@ -35,7 +35,8 @@ static void test_renumbered_meanwhile(void)
 	check_renumbered(renumber_watched);
 }
 
-#define TTL 77
+#define TTL        77
+#define OTHER_PORT 3701
 
 /* Moves the socket to a new number, and gives its old one to a socket of another kind. */
 static void give_number_away(void)
@@ -186,6 +187,25 @@ static void test_given_away_bound(void)
 	CHECK_EQ(pair_port(renumbered), pair_preloaded() ? NOT_LISTED : watched.port);
 }
 
+static void give_number_to_moved(void)
+{
+	const int moved = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(pair_bind(moved, OTHER_PORT), 0);
+	renumbered = dup(watched.fd);
+	CHECK_EQ(dup2(moved, watched.fd), watched.fd);
+	close(moved);
+}
+
+/* So it is if what has its old number is a socket that has moved before. */
+static void test_given_away_to_moved(void)
+{
+	watched.fd = pair_socket(SOCK_STREAM);
+	run_watched(bind_watched, SYS_shutdown, SHUT_WR, give_number_to_moved);
+	check_renumbered(give_number_to_moved);
+	CHECK_EQ(pair_port(watched.fd), OTHER_PORT);
+}
+
 int main(void)
 {
 	if (!forbid_works())
@@ -198,5 +218,6 @@ int main(void)
 	RUN_BY(child_run, test_given_away_surveyed);
 	RUN_BY(child_run, test_closed_surveyed);
 	RUN_BY(child_run, test_given_away_bound);
+	RUN_BY(child_run, test_given_away_to_moved);
 	return 0;
 }

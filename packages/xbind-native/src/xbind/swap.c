@@ -172,6 +172,23 @@ static int run(int fd, const struct swap_call *call)
 
 #define SWAP_E_GONE 2 /* the program has closed the socket meanwhile */
 
+/* Return: 0 when the number still has the socket, which is unbound; SWAP_E_GONE or SWAP_E_LEAVE. */
+static int look_again(int fd, socket_key key)
+{
+	if (key_of(fd) != key)
+		return SWAP_E_GONE;
+	if (kind_is_unbound(fd))
+		return 0;
+	/* or another file has just taken its place */
+	return key_of(fd) == key ? SWAP_E_LEAVE : SWAP_E_GONE;
+}
+
+/* Return: rc, or SWAP_E_GONE for an error that is about whatever has the number by now. */
+static int unless_gone(int rc, int fd, socket_key key)
+{
+	return rc < 0 && key_of(fd) != key ? SWAP_E_GONE : rc;
+}
+
 /*
  * The flags of the open file are carried over as late as possible, since another thread may change
  * them. It may also have closed the number and opened something there, which has to stay, or have
@@ -181,38 +198,15 @@ static int take_number(int old, int new_fd, socket_key key, int *ret_status)
 {
 	int status = status_carry(old, new_fd);
 	int fd_flags = status < 0 ? status : sys_fcntl(old, F_GETFD, 0);
+	int rc = look_again(old, key);
 
-	if (key_of(old) != key)
-		return SWAP_E_GONE;
+	if (rc != 0)
+		return rc;
 	if (fd_flags < 0)
 		return fd_flags;
-	if (!kind_is_unbound(old)) /* or another file has just taken its place */
-		return key_of(old) == key ? SWAP_E_LEAVE : SWAP_E_GONE;
 	status_quiet(old, status);
 	*ret_status = status;
 	return renumber(new_fd, old, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0);
-}
-
-/* Has the number been closed, or taken by another socket, which nobody has asked to bind? */
-static bool is_gone(int fd, socket_key key)
-{
-	const socket_key now = key_of(fd);
-
-	return now != key && !moved_is(now);
-}
-
-/* Return: rc, or SWAP_E_GONE for an error that is about whatever has the number by now. */
-static int unless_gone(int rc, int fd, socket_key key)
-{
-	return rc < 0 && is_gone(fd, key) ? SWAP_E_GONE : rc;
-}
-
-/* Return: 0 when the number still has the socket, which is unbound; SWAP_E_GONE or SWAP_E_LEAVE. */
-static int look_again(int fd, socket_key key)
-{
-	if (is_gone(fd, key))
-		return SWAP_E_GONE;
-	return kind_is_unbound(fd) ? 0 : SWAP_E_LEAVE;
 }
 
 /*
@@ -288,7 +282,7 @@ static int swap_claimed(int fd, int now, const struct kind *kind, const struct s
 	status_prepare(now, new_fd, kind, key);
 	/* If the number has been reused, another file may have been surveyed. If the socket lives
 	 * on under another number, it is surveyed there. */
-	if (is_gone(now, key) && kind_number_of(key, now) >= 0)
+	if (key_of(now) != key && kind_number_of(key, now) >= 0)
 		return SWAP_E_GONE;
 	/* Before bind(2): an open port takes datagrams from others of its SO_REUSEPORT group. */
 	await_server(asked.conn);
