@@ -145,12 +145,13 @@ describe("where Bun's epoll set cannot be read,", () => {
         },
       });
       const head = (path) => "GET " + path + " HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n";
-      const ended = (text, whenOpen = () => {}) => new Promise((resolve) => {
+      const ended = (text, count, whenOpen = () => {}) => new Promise((resolve) => {
         let pages = 0;
+        const look = () => (pages < count ? setTimeout(look, 100) : resolve("open " + pages));
         const client = connect(web.port, "127.0.0.1", () => (client.write(text), whenOpen(client)));
         client.on("data", (data) => (pages += data.toString().split("page").length - 1));
         client.on("error", () => {}).on("close", () => resolve("ended " + pages));
-        setTimeout(() => resolve("open " + pages), 4500);
+        setTimeout(look, 4500);
       });
       const socket = new WebSocket(new URL("/upgrade", web.url));
       const upgraded = new Promise((resolve) => {
@@ -161,10 +162,10 @@ describe("where Bun's epoll set cannot be read,", () => {
       taker.on("data", ({ length }) => void (taken += length)).on("error", () => {}).pause();
       const takerEnded = new Promise((resolve) => taker.on("close", resolve)); // before all this, on a busy machine
       console.log(...(await Promise.all([
-        ended(head("/first")),
-        ended(head("/first"), (client) => setTimeout(() => client.write(head("/plain")), 2500)),
-        ended(head("/third") + head("/second")),
-        ended("GET / HT"),
+        ended(head("/first"), 1),
+        ended(head("/first"), 2, (client) => setTimeout(() => client.write(head("/plain")), 2500)),
+        ended(head("/third") + head("/second"), 2),
+        ended("GET / HT", 0),
         upgraded,
       ])));
       taker.resume();
