@@ -24,5 +24,11 @@ test("waits for getent for 5 s at most, since nothing else is done meanwhile", (
   const getent = dir.join("getent");
   writeFileSync(getent, "#!/bin/sh\ntrap '' TERM\nexec sleep 60\n", { mode: 0o755 });
   using _ = spyOn(Bun, "which").mockReturnValue(getent);
+  const impatient = new Proxy(Bun.spawnSync, {
+    apply: (real, self, [argv, options]: [string[], object]) =>
+      Reflect.apply(real, self, [argv, { ...options, timeout: 50 }]),
+  });
+  using spawn = spyOn(Bun, "spawnSync").mockImplementation(impatient);
   expect(() => groupId("no-such")).toThrow('getent has not found group "no-such" within 5 s');
+  expect(spawn.mock.calls).toMatchObject([[expect.anything(), { timeout: 5000 }]]);
 }, 20_000);
