@@ -1,8 +1,6 @@
 /* Control characters could move the cursor, forge a line, or end one, and those of bidirectional text
    could make the rest of a line read otherwise. */
-const CONTROL =
-  // oxlint-disable-next-line no-control-regex
-  /[\u0000-\u001F\u007F-\u009F\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069]/g;
+const CONTROL = /[\p{Cc}\p{Bidi_C}\p{Zl}\p{Zp}]/gu;
 
 /** Makes text that came from somebody else safe for a terminal and a log of lines. */
 export function escapeText(text: string): string {
