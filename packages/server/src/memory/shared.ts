@@ -126,22 +126,22 @@ export class Shared {
 
   /** The number of the cut that the audit file ends in, 0 if it ends in a whole line. */
   auditCut(): number {
-    const cuts = Atomics.load(this.#totals, TOTAL.auditCuts);
-    return cuts === Atomics.load(this.#totals, TOTAL.auditMended) ? 0 : cuts;
+    const cuts = this.total(TOTAL.auditCuts);
+    return cuts === this.total(TOTAL.auditMended) ? 0 : cuts;
   }
 
   /** Notes that the audit file ends in a part of a line. */
   cutAudit(): void {
-    Atomics.add(this.#totals, TOTAL.auditCuts, 1);
+    this.countTotal(TOTAL.auditCuts);
   }
 
   /** Notes that a line has begun anew after a cut. There may have been another one meanwhile. */
   mendAudit(cut: number): void {
-    if (cut !== 0) Atomics.store(this.#totals, TOTAL.auditMended, cut);
+    if (cut !== 0) this.setTotal(TOTAL.auditMended, cut);
   }
 
   connections(): number {
-    return Atomics.load(this.#totals, TOTAL.connections);
+    return this.total(TOTAL.connections);
   }
 
   connectionsOf(account: number): number {
@@ -155,7 +155,7 @@ export class Shared {
   /** Counts a new connection for its user. Returns the user's account. */
   openAccount(uid: number): number {
     const account = this.#accounts.open(uid);
-    Atomics.add(this.#totals, TOTAL.connections, 1);
+    this.countTotal(TOTAL.connections);
     return account;
   }
 
