@@ -1,6 +1,6 @@
 /* The file of a listening socket: whether it is where it was made, and taking it away. */
 import { lstatSync, unlinkSync } from "node:fs";
-import { lastingPath } from "./path.ts";
+import { lastingPath } from "../_path.ts";
 
 /** A socket file by path and inode, so that what lies there later is not taken for it. */
 export interface SocketFile {

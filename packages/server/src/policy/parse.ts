@@ -1,5 +1,5 @@
 import { reasonOf } from "@xsocket/xbind-native";
-import { lastingPath } from "../control/path.ts";
+import { lastingPath } from "../_path.ts";
 import { type Accounts, readAccounts } from "./accounts.ts";
 import { PolicyError, type Problem } from "./error.ts";
 import { lineFinder, overfullLine } from "./lines.ts";
