@@ -58,7 +58,7 @@ export interface Server extends AsyncDisposable {
  * @param address decides where there is none: an abstract name serves root and this user alone
  * @throws what `options.policy` throws
  */
-export async function readPolicy(policy: ServeOptions["policy"], address: string): Promise<Policy> {
+export async function loadPolicy(policy: ServeOptions["policy"], address: string): Promise<Policy> {
   if (policy) return checkPolicy(typeof policy === "function" ? await policy() : policy);
   return address.startsWith("@") ? abstractPolicy(process.geteuid?.() ?? 0) : DEFAULT_POLICY;
 }
@@ -158,7 +158,7 @@ export class RunningServer implements Server {
   async #reloadPolicy(): Promise<void> {
     const reload = ++this.#reloads;
     try {
-      const policy = await readPolicy(this.#options.policy, this.address);
+      const policy = await loadPolicy(this.#options.policy, this.address);
       if (reload < this.#followed) return;
       this.#pool.follow(policy);
       this.#followed = reload;

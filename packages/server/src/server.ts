@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import { checkedOptions } from "./_options.ts";
 import { lastingPath } from "./_path.ts";
-import { readPolicy, release, RunningServer, type Server, warnIfClosed } from "./_running.ts";
+import { loadPolicy, release, RunningServer, type Server, warnIfClosed } from "./_running.ts";
 import { type Bounds, DEFAULT_BOUNDS, fitBounds } from "./bounds.ts";
 import { listen, ownUser } from "./control/listen.ts";
 import { refuseDescriptorsOf } from "./control/passrights.ts";
@@ -53,7 +53,7 @@ export async function serve(given: ServeOptions = {}): Promise<Server> {
     // a socket made here has refused them since before it listened
     if (options.listenFd !== undefined && options.refuseDescriptors === true)
       refuseDescriptorsOf(sys, claim.listenFd);
-    const policy = await readPolicy(options.policy, claim.address);
+    const policy = await loadPolicy(options.policy, claim.address);
     const memory = createMemory(descriptorsFor(bounds, descriptorLimit), threads);
     const shared = new Shared(memory);
     const { address, file } = claim;
