@@ -143,7 +143,7 @@ function removeMade(path: string): void {
 /* Nobody can connect yet: this comes before listen(2). */
 function giveToGroup(path: string, gid: number): void {
   try {
-    lchownSync(path, process.geteuid?.() ?? -1, gid);
+    lchownSync(path, -1, gid);
   } catch (error) {
     const isUnmapped = codeOf(error) === "EINVAL";
     const remedy = isUnmapped
