@@ -8,6 +8,9 @@ import type { Resident, Row as Load } from "../../packages/server/bench/server.t
 
 export type { Load, SdkRow };
 
+/** The words for how callers connect. */
+export const MODES = { call: "a connection for each call", kept: "kept-open connections" };
+
 /** server.json */
 export interface ServerBench {
   readonly rows: readonly Load[];

@@ -1,5 +1,5 @@
 /* The goals, each with the figure of the last run and the ratio of figure and goal. */
-import type { Benches, SdkRow, ServerBench, XbindRow } from "./benches.ts";
+import { type Benches, MODES, type SdkRow, type ServerBench, type XbindRow } from "./benches.ts";
 
 /** A goal, and whether it was met. */
 export interface Goal {
@@ -38,14 +38,13 @@ function judge(what: string, goal: string, figure: number, unit: string, byLoad 
 
 /* Rates of the default server against another one's. */
 function rateGoals(bench: ServerBench, mode: "call" | "kept", other: string, goal: string): Goal[] {
-  const name = { call: "a connection for each call", kept: "kept-open connections" }[mode];
   return bench.rows
     .filter((row) => row.mode === mode && row.server === DEFAULT_SERVER)
     .map(({ callers, against }) =>
       judge(
-        `${name}, ${callers} ${callers === 1 ? "caller" : "callers"}: rate against ${other}`,
+        `${MODES[mode]}, ${callers} ${callers === 1 ? "caller" : "callers"}: rate against ${other}`,
         goal,
-        against[other] ?? Number.NaN,
+        against[other] ?? NaN,
         "",
         true,
       ),
@@ -94,7 +93,7 @@ function xbindGoals(rows: readonly XbindRow[]): Goal[] {
 
 function sdkGoals(rows: readonly SdkRow[]): Goal[] {
   return rows.flatMap(({ what, ratio, of, goal }) =>
-    goal === undefined ? [] : [judge(`${what} against ${of}`, goal, ratio ?? Number.NaN, "", true)],
+    goal === undefined ? [] : [judge(`${what} against ${of}`, goal, ratio ?? NaN, "", true)],
   );
 }
 

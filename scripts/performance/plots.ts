@@ -1,13 +1,12 @@
 /* The pictures of docs/performance.md, drawn by Vega-Lite without a browser. */
 import { parse, View } from "vega";
 import { compile, type TopLevelSpec } from "vega-lite";
-import type { Benches, Load, SdkRow } from "./benches.ts";
+import { type Benches, type Load, MODES, type SdkRow } from "./benches.ts";
 
 const BACKGROUND = "white"; // also where the page around it is dark
 const COLOURS = ["#0072b2", "#56b4e9", "#e69f00", "#999999"]; // told apart by the colour-blind too
 const WIDTH = 320;
 const HEIGHT = 220;
-const MODES = { call: "a connection for each call", kept: "kept-open connections" };
 
 type Values = Readonly<Record<string, string | number>>[];
 
