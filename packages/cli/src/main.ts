@@ -4,17 +4,32 @@
  * and that of the plan's channel. It awaits nothing outside of a function: installed, also by npm, it is
  * compiled beforehand (scripts/bundle.sh), which Bun does for CommonJS alone.
  */
-import { startedIn } from "./directory.ts";
+import { writeFileSync } from "node:fs";
+import { startedIn, userDirectory } from "./directory.ts";
 import { dispatch } from "./dispatch.ts";
 import { complain } from "./explain.ts";
-import { nameProcess, settleLibraryDirectory } from "./runtime.ts";
+
+/* Gives this process the command's name, by which ps(1), pgrep(1) and the logs of servers know it. */
+function nameProcess(): void {
+  try {
+    writeFileSync("/proc/self/comm", "xsocket");
+  } catch {
+    // without a /proc to write to, it keeps Bun's name
+  }
+}
+
+/* Makes the libraries' directory absolute: it is relative to where the command was started, not to /. */
+function settleLibraryDirectory(): void {
+  const named = process.env["XSOCKET_LIBDIR"];
+  if (named) process.env["XSOCKET_LIBDIR"] = userDirectory(named);
+}
 
 async function main(): Promise<void> {
   const [directoryFd, planFd, ...argv] = process.argv.slice(2);
   try {
     startedIn(Number(directoryFd));
     nameProcess();
-    settleLibraryDirectory(process.env);
+    settleLibraryDirectory();
     await dispatch(argv, Number(planFd));
   } catch (error) {
     complain(error);
