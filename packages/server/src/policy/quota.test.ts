@@ -26,7 +26,7 @@ test("limits a user's sockets per minute from the first one, without effect on o
 });
 
 test("counts each rule separately", () => {
-  const counts = quotas();
+  const counts = quotas(2); // so few that each is looked at
   const rule = plainRule("r", { socketsPerMinute: 1 });
   expect(counts.take(rule, 0, 7, 5, 1)).toBeUndefined();
   expect(counts.take(rule, 1, 7, 5, 1)).toBeUndefined();
@@ -51,7 +51,7 @@ test("limits a user's connections but not the requests on each", () => {
 });
 
 test("what is forgotten counts no more, and is not given back", async () => {
-  const counts = quotas();
+  const counts = quotas(1);
   const rule = plainRule("r", { socketsPerMinute: 2, connections: 1 });
   const take = (fd: number) => counts.take(rule, 0, 1000, fd, 1);
   expect([10, 10, 10].map((fd) => take(fd))).toEqual([undefined, undefined, "sockets per minute"]);
@@ -78,6 +78,15 @@ test("counts a connection under the rule of its last request", () => {
   expect(counts.take(rule, 1, 7, 10, 1)).toBeUndefined();
   expect(counts.take(rule, 0, 7, 11, 1)).toBeUndefined();
   expect(counts.take(rule, 0, 7, 10, 1)).toBe("connections");
+});
+
+test("a rule that does not limit connections leaves one counted where it is", () => {
+  const counts = quotas();
+  const limited = plainRule("r", { connections: 1 });
+  const other = plainRule("s", { socketsPerMinute: 9 });
+  expect(counts.take(limited, 0, 7, 10, 1)).toBeUndefined();
+  expect(counts.take(other, 1, 7, 10, 1)).toBeUndefined();
+  expect(counts.take(limited, 0, 7, 11, 1)).toBe("connections");
 });
 
 test("refuses new users while the table is full of users with connections", () => {

@@ -24,6 +24,12 @@ test("opens the spare descriptor again later if that fails at once", () => {
   expect(closed).toEqual([50, 100, 51, 101]);
 });
 
+test("takes a new spare descriptor before anything else can take it", () => {
+  let made = 0;
+  acceptFrom(results(-errno.EMFILE, 100), { kernel: { eventfd: () => 50 + made++ } });
+  expect(made).toBe(2);
+});
+
 test("accepts a bounded number of connections in a turn", () => {
   let left = 1000; // an endless test cannot fail
   const { refused } = acceptFrom(() => (left-- > 0 ? DESCRIPTORS : -errno.EAGAIN));
@@ -124,4 +130,12 @@ test("finish() accepts one client more than the backlog", () => {
   const { acceptor, served } = acceptFrom(results(...waiting), how);
   acceptor.finish();
   expect(served).toEqual(waiting);
+});
+
+test("finish() ends though clients come without end to a listening socket that others have too", () => {
+  let left = 1000; // an endless test cannot fail
+  const how = { bounds: { backlog: ACCEPTS }, times: 0, ownsListener: false };
+  const { acceptor } = acceptFrom(() => (left-- > 0 ? DESCRIPTORS : -errno.EAGAIN), how);
+  acceptor.finish();
+  expect(left).toBe(1000 - 2 * ACCEPTS);
 });
