@@ -1,7 +1,16 @@
 /* --user: the server becomes another user. */
 import { describe, expect, test } from "bun:test";
-import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import {
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+} from "node:fs";
 import { dirname } from "node:path";
+import { libraryPath } from "@xsocket/xbind-native";
 import {
   activated,
   createNamespace,
@@ -226,6 +235,21 @@ describe.if(isRoot)("as root", () => {
     );
     expect(code).toBe(1);
     expect(readdirSync(dir.path)).not.toContain("control");
+  });
+
+  test("--user fails when that user may not read the library, and leaves no socket file", async () => {
+    using dir = tempDir();
+    const library = dir.join("closed/libxsocket.so");
+    mkdirSync(dirname(library), { mode: 0o700 });
+    copyFileSync(libraryPath("xsocket"), library);
+    const argv = xsocketForEveryone(dir, ["serve", dir.join("control"), "--user", "daemon"]);
+    const env = { XSOCKET_LIBDIR: dirname(library) };
+    const { code, stderr } = await here.run(argv, { env });
+    expect(stderr).toStartWith(
+      `xsocket: uid 1 cannot run ${library}, since ${dirname(library)} is closed to that user: `,
+    );
+    expect(code).toBe(1);
+    expect(existsSync(dir.join("control"))).toBe(false);
   });
 
   test.each([

@@ -35,7 +35,7 @@ export interface Successor {
   readonly user: Identity;
   /** The program by its path, and its arguments. */
   readonly argv: readonly string[];
-  /** Those words of it that are the program's own files, which the user must be able to read. */
+  /** The program's own files, which the user must be able to read. */
   readonly files: readonly string[];
   /** The directory from which the user's relative paths start. */
   readonly directory: string;
