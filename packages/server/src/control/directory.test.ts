@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { errno, loadSyscalls } from "@xsocket/xbind-native";
 import { descriptors } from "../../../../tests/harness/descriptors.ts";
 import { tempDir } from "../../../../tests/harness/temp.ts";
+import { NOBODY } from "../policy/ids.ts";
+import { hasUnmappedIds } from "../serving/unmapped.ts";
 import { lockDirectory, strangersWarning } from "./directory.ts";
 
 const UID = process.geteuid?.() ?? 0;
@@ -46,6 +48,9 @@ test("names who can replace the socket through any directory on its path", () =>
   chownSync(above, 4202, 4300);
   chmodSync(above, 0o1755);
   expect(strangersOf(own)).toEqual(["uid 4202", above]);
+  if (hasUnmappedIds()) return; // then this may be the machine's root
+  chownSync(above, NOBODY, GID);
+  expect(strangersOf(own)).toEqual([`uid ${NOBODY}`, above]);
 });
 
 test('follows "link/.." to the directory that the kernel resolves', () => {

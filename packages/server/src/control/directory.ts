@@ -15,6 +15,7 @@ import { codeOf, errno, SyscallError, type Syscalls } from "@xsocket/xbind-nativ
 import { systemError } from "../_failure.ts";
 import { ServeError } from "../error.ts";
 import { NOBODY } from "../policy/ids.ts";
+import { hasUnmappedIds } from "../serving/unmapped.ts";
 import { aclWriters } from "./acl.ts";
 
 const LOCK_EX_NB = 2 | 4;
@@ -141,8 +142,8 @@ function wayTo(directory: string): Set<string> {
  * user's own directory.
  */
 export function strangersWarning(directory: string, { uid, gid }: User): string | undefined {
-  // in a user namespace the machine's root may appear as NOBODY
-  const known = { uid: [0, uid, NOBODY], gid: [0, gid] };
+  const unmapped = hasUnmappedIds() ? [NOBODY] : []; // the machine's root may be among those
+  const known = { uid: [0, uid, ...unmapped], gid: [0, gid] };
   for (const place of wayTo(directory)) {
     const strangers = strangersOf(place, (kind, id) => known[kind].includes(id)).join(", ");
     if (strangers !== "")
