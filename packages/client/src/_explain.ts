@@ -35,7 +35,8 @@ function isNoSocket(path: string): boolean {
 function rowFor(step: XSocketStep, code: string, server: string): string {
   const rows = TABLE[step] ?? {};
   if (server.startsWith("@")) return `${code}, @name` in rows ? `${code}, @name` : code;
-  const other = `${code}, no socket`;
+  const [home, other] = [`${code}, ~/`, `${code}, no socket`];
+  if (home in rows && server.startsWith("~/")) return home;
   return other in rows && isNoSocket(server) ? other : code;
 }
 

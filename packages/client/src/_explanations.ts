@@ -24,7 +24,8 @@ const NO_WATCH = [
 
 /**
  * Found and remedy by step and code; "SERVER" stands for the control socket's path, quoted for a shell. A code may have
- * its own row for abstract names, and for a path at which there is no socket. docs/errors.md has the same texts.
+ * its own row for abstract names, for a path that begins with "~/", and for one at which there is no socket.
+ * docs/errors.md has the same texts.
  */
 export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string, string]>>> = {
   options: {
@@ -50,6 +51,10 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     ENOENT: [
       "there is no such control socket",
       'Start a server with "xsocket serve SERVER" in the target namespace, or name its control socket with via. If it runs, a container may not have its directory: mount that.',
+    ],
+    "ENOENT, ~/": [
+      "there is no such control socket: only a shell replaces the ~",
+      "Give an absolute path, with homedir() of node:os in the place of the ~.",
     ],
     ECONNREFUSED: [
       "no server listens there",

@@ -109,11 +109,12 @@ test("an invalid address gives its reason and one remedy", async () => {
   }
 });
 
-test("an error tells a path that is no socket, a path through a file and an unused abstract name apart", async () => {
+test("an error tells a path that is no socket, one through a file, an unused abstract name and a ~ apart", async () => {
   const cases: [string, string, string][] = [
     [import.meta.path, "ECONNREFUSED", "what is there is not a socket"],
     [`${import.meta.path}/control`, "ENOTDIR", "a part of the path"],
     ["@nobody.has.this.name", "ECONNREFUSED", "in this network namespace"],
+    ["~/control", "ENOENT", "only a shell replaces the ~"],
   ];
   for (const [via, code, found] of cases) {
     const error = await failureOf({ via });
