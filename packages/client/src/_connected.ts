@@ -20,7 +20,7 @@ export interface Peer {
 }
 
 function localIp({ localAddress }: Peer, asked: string): IpAddress | undefined {
-  if ((localAddress ?? undefined) === undefined) return undefined;
+  if (!localAddress) return undefined; // Node, too, takes "" for none
   const ip = typeof localAddress === "string" ? parseIp(localAddress) : undefined;
   if (ip) return ip;
   throw misuse(asked, `localAddress is ${inspect(localAddress)}`, "Give an IP address.");
@@ -55,8 +55,8 @@ async function connectOne(
   try {
     if (peer.reusePort) setOption(socket.fd, "SO_REUSEPORT", 1);
     if (peer.ipv6Only && ip.family === 6) setOption(socket.fd, "IPV6_V6ONLY", 1);
-    if (local || peer.localPort !== undefined) {
-      const port = checkPort(asked, peer.localPort ?? 0, "localPort");
+    if (local || peer.localPort) {
+      const port = checkPort(asked, peer.localPort || 0, "localPort");
       setOption(socket.fd, "SO_REUSEADDR", 1); // as node:net, for a port whose last connection ended in the last minute
       bindTo(socket.fd, local ?? ANY[ip.family], port);
     }

@@ -186,6 +186,18 @@ await play({
     }
     return [told, await close(server)];
   },
+  async "a connection from no address and no port in particular"() {
+    const server = net.createServer((socket) => void socket.resume());
+    const port = await listen(server);
+    const told: unknown[] = [];
+    for (const none of ["", false, null]) {
+      const from: object = { localAddress: none, localPort: none };
+      const socket = await connectTo(port, host, from);
+      told.push(socket.localAddress);
+      await once(socket.end(), "close");
+    }
+    return [told, await close(server)];
+  },
   async "a connection, half open"() {
     const server = net.createServer({ allowHalfOpen: true }, (socket) => {
       socket.on("data", (data) => void socket.write(data));
