@@ -61,7 +61,7 @@ export function onReady(fd: number, events: number, ready: () => void): () => vo
 
 /* Waits until somebody settles it, as `late` does once the time is over, or the signal is aborted. */
 async function settled<T>(
-  { promise, reject }: PromiseWithResolvers<T>,
+  { promise, reject }: ReturnType<typeof Promise.withResolvers<T>>,
   ms: number,
   signal: AbortSignal | undefined,
   late: () => void,
