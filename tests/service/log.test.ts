@@ -118,16 +118,21 @@ xsocket: error: the policy stays as it was: ${policy}: "${key}" is unknown here:
   });
 });
 
-/* Runs a program whose stderr is a terminal that nobody reads. */
+/* Runs a program whose stderr is a terminal of this mode that nobody reads. */
 const ON_A_TERMINAL = `import os, pty, subprocess, sys
 _, terminal = pty.openpty()
-sys.exit(subprocess.run(sys.argv[1:], stderr=terminal).returncode)`;
+os.fchmod(terminal, int(sys.argv[1], 8))
+sys.exit(subprocess.run(sys.argv[2:], stderr=terminal).returncode)`;
 
-test("a terminal that nobody reads does not block the main thread", async () => {
+test.each([
+  ["", "620"],
+  [" and that this user may not open", "0"],
+])("a terminal that nobody reads%s does not block the main thread", async (_, mode) => {
   using dir = tempDir();
   const [path, metrics] = [dir.join("control"), dir.join("metrics")];
   const serve = [XSOCKET, "serve", path, "--log-level", "debug", "--metrics", metrics];
-  await using terminal = here.spawn(["python3", "-c", ON_A_TERMINAL, ...serve]);
+  const onTerminal = ["python3", "-c", ON_A_TERMINAL, mode, ...HELD_TO_MODES, ...serve];
+  await using terminal = here.spawn(onTerminal);
   await eventually("the metrics", () => existsSync(metrics));
   using client = new RawClient(path);
   for (let i = 0; i < 3000; i++) expect(client.ask()).toBe(0);

@@ -4,26 +4,38 @@ import { type Log, LOG_LEVELS, type LogRecord } from "../log.ts";
 import { formatLine, type LogFormat } from "./log-line.ts";
 
 const ROOM_BYTES = 4096; // PIPE_BUF: what fits at least where poll(2) says that there is room
+const PIECE_BYTES = 128; // a pseudo-terminal counts its room in steps of 256
 const LINE_END = 0x0a;
 
+/* Where the log goes. */
+interface Sink {
+  readonly fd: number;
+  readonly mayBlock: boolean; // on a line for which there is not enough room
+}
+
 /*
- * The descriptor to write to. A terminal without room for all of a line would block us, so it is opened anew
- * with O_NONBLOCK: set on descriptor 2 that flag would hold for other programs as well. Where it may not
- * be opened we write to 2 and wait.
+ * A terminal without room for all of a line would block us, so it is opened anew with O_NONBLOCK: set on
+ * descriptor 2 that flag would hold for other programs as well. Where it may not be opened, as after su(1) or
+ * with --user, it is given little at a time.
  */
-function openStderr(): number {
+function openStderr(): Sink {
   try {
-    if (!fstatSync(2).isCharacterDevice()) return 2; // isatty() would load node:tty, some milliseconds
-    return openSync(
-      "/proc/self/fd/2",
-      constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY,
-    );
+    if (!fstatSync(2).isCharacterDevice()) return { fd: 2, mayBlock: false }; // isatty() would load node:tty, some milliseconds
+    const flags = constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+    return { fd: openSync("/proc/self/fd/2", flags), mayBlock: false };
   } catch {
-    return 2;
+    return { fd: 2, mayBlock: true };
   }
 }
 
-let stderr: number | undefined;
+/* What is written next. A terminal makes two bytes of the end of a line, so that is a piece of its own. */
+function pieceOf(rest: Uint8Array, { mayBlock }: Sink): Uint8Array {
+  if (!mayBlock) return rest.subarray(0, ROOM_BYTES);
+  const end = rest.subarray(0, PIECE_BYTES).indexOf(LINE_END);
+  return rest.subarray(0, end < 0 ? PIECE_BYTES : Math.max(end, 1));
+}
+
+let stderr: Sink | undefined;
 
 /*
  * Writes to stderr what it takes without blocking, and returns how many bytes. A log that is closed must not end the
@@ -34,8 +46,8 @@ function writeStderr(bytes: Uint8Array): number {
   stderr ??= openStderr();
   let taken = 0;
   try {
-    while (taken < bytes.byteLength && (sys.poll(stderr, POLLOUT, 0) & POLLOUT) !== 0)
-      taken += writeSync(stderr, bytes.subarray(taken, taken + ROOM_BYTES));
+    while (taken < bytes.byteLength && (sys.poll(stderr.fd, POLLOUT, 0) & POLLOUT) !== 0)
+      taken += writeSync(stderr.fd, pieceOf(bytes.subarray(taken), stderr));
   } catch {
     // EPIPE, ENOSPC, EAGAIN
   }
