@@ -1,5 +1,5 @@
 import { expect, spyOn, test } from "bun:test";
-import { EPOLL_CTL_DEL, EPOLLHUP, EPOLLIN, errno } from "@xsocket/xbind-native";
+import { EPOLL_CTL_DEL, EPOLLHUP, EPOLLIN, errno, POLLHUP } from "@xsocket/xbind-native";
 import {
   CONNECTION,
   DESCRIPTORS,
@@ -177,6 +177,24 @@ test("waits no longer than until the first deadline", () => {
   };
   threadAt(0, memory, orders, kernel).run();
   expect(waits).toEqual([-1, lookMs, 100, 50, 50, 200]); // the last for a client that has connected but sent no request
+});
+
+test("ends connections that are over before it accepts new ones", () => {
+  const { memory } = idleConnection(0);
+  const orders: Order[] = [];
+  const steps: string[] = [];
+  const kernel = {
+    epollWait(_: number, pairs: Uint32Array) {
+      if (steps.length > 0) orders.push({ kind: "stop" });
+      pairs.set([EPOLLIN, LISTEN_DATA, EPOLLIN | EPOLLHUP, CONNECTION, EPOLLIN, WAKE_DATA]);
+      return 3;
+    },
+    poll: () => POLLHUP,
+    accept: () => (steps.push("accept"), -errno.EAGAIN),
+    close: () => (steps.push("end"), 0),
+  };
+  threadAt(0, memory, orders, kernel).run();
+  expect(steps.slice(0, 2)).toEqual(["end", "accept"]);
 });
 
 test("a stopping thread does not wake for calls of the main thread", () => {

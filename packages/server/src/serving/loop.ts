@@ -129,12 +129,16 @@ export class Loop {
     if (this.#turns.isCrowdLasting()) this.#askForThread();
   }
 
+  /* New connections come last: those that ended before them count no longer then, at bounds and quotas. */
   #handleSome(count: number, first: number): void {
     this.#turns.begin(count === EVENTS);
+    let listened = -1;
     for (let i = 0; i < count; i++) {
       const at = 2 * ((first + i) % count);
-      this.#handleGuarded(this.#pairs[at] ?? 0, this.#pairs[at + 1] ?? 0);
+      if (this.#pairs[at + 1] === LISTEN_DATA) listened = at;
+      else this.#handleGuarded(this.#pairs[at] ?? 0, this.#pairs[at + 1] ?? 0);
     }
+    if (listened >= 0) this.#handleGuarded(this.#pairs[listened] ?? 0, LISTEN_DATA);
   }
 
   /* Connections that get no turn come in the same order again, so each step begins at a random one of them. */
