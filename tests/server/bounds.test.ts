@@ -1,5 +1,6 @@
 /* Bounds on what a client can make a server hold, so that others are not affected. */
 import { expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import { plainRule, serve } from "@xsocket/server";
 import { errno } from "@xsocket/xbind-native";
@@ -14,6 +15,7 @@ import {
   XSOCKET,
 } from "../harness/index.ts";
 import { holding } from "./holding.ts";
+import { type Load, loadProgram, runLoad } from "./load.ts";
 import { askOnce, crowd, native, rawClients, RawClient } from "./raw.ts";
 
 guardDescriptors();
@@ -233,6 +235,16 @@ test("quotas of connections and of sockets per minute hold across threads", asyn
   }
   expect(answers.filter((answer) => answer === 0)).toHaveLength(14);
   expect(server.stats().refusals).toMatchObject({ connections: 4, "sockets per minute": 6 });
+});
+
+test("a client that asks with a connection each time has one at once under a quota", async () => {
+  using dir = tempDir();
+  const policy = dir.join("policy");
+  writeFileSync(policy, '[[rule]]\naction = "allow"\nconnections = 4\n');
+  const program = loadProgram(dir);
+  await using server = await startServer({ args: ["--mode", "0666", "--policy", policy] });
+  const load: Load = { mode: "call", callers: 1, seconds: 0.4 };
+  expect(await runLoad(program, server.path, load)).toMatchObject({ failed: 0, said: "" });
 });
 
 test("lets one connection more than the backlog wait", async () => {

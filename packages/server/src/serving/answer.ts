@@ -39,8 +39,10 @@ export class Answerer {
   readonly #closes: Closes;
   readonly #room: Room;
   readonly #stamp: Stamp;
+  readonly #endGone: () => number;
 
-  constructor(context: Context, connections: Connections, peer: Peer) {
+  /** @param endGone closes new connections that have gone, and tells how many; they may count under a quota */
+  constructor(context: Context, connections: Connections, peer: Peer, endGone: () => number) {
     this.#context = context;
     this.#connections = connections;
     this.#peer = peer;
@@ -49,6 +51,7 @@ export class Answerer {
     this.#closes = new Closes(context.sys);
     this.#room = new Room(context, connections);
     this.#stamp = new Stamp(context);
+    this.#endGone = endGone;
   }
 
   /** Reads one request of a connection and answers it. */
@@ -111,7 +114,9 @@ export class Answerer {
     request.protocol = this.#view.getInt32(12);
     this.#peer.look(fd);
     const { judge } = this.#context;
-    const error = judge.decide(this.#peer, request);
+    let error = judge.decide(this.#peer, request);
+    if (error !== 0 && judge.refusal === "connections" && this.#endGone() > 0)
+      error = judge.decide(this.#peer, request);
     if (error !== 0)
       return judge.refusal ? this.#deny(fd, error, judge.refusal) : this.#notMade(fd, error);
     if (!this.#room.isFor(fd)) return this.#tooMany(fd, "sockets in flight");

@@ -84,10 +84,10 @@ export class Loop {
     this.#channel = channel;
     this.#orders = options.orders;
     this.#connections = new Connections(context);
-    const turns = new Turns(
+    const turns: Turns = new Turns(
       context,
       this.#connections,
-      new Answerer(context, this.#connections, peer),
+      new Answerer(context, this.#connections, peer, () => turns.endGone()),
     );
     const settle = () => turns.settle();
     const serve = (fd: number) => turns.first(fd);

@@ -58,3 +58,25 @@ test("polls in several calls when there are too many for one", () => {
   newcomers.settle();
   expect(closed).toEqual(fds);
 });
+
+test("ends those that have hung up before the others have their turn", () => {
+  const closed: number[] = [];
+  const served: number[] = [];
+  const context = threadContext(threadOptions(createMemory(DESCRIPTORS, 1), DESCRIPTORS), {
+    monotonic: () => 0,
+    close: (fd: number) => closed.push(fd),
+    pollMany: (pairs: Int32Array, count: number) => {
+      for (let i = 0; i < count; i++)
+        pairs[2 * i + 1] = (pairs[2 * i] ?? 0) % 2 === 0 ? HUNG_UP : POLLIN | POLLRDHUP;
+      return count;
+    },
+  });
+  const connections = new Connections(context);
+  const newcomers = new Newcomers(context.sys, connections, (fd) => void served.push(fd));
+  for (const fd of [100, 101, 102, 103, 105]) {
+    connections.open(fd);
+    newcomers.add(fd);
+  }
+  expect([newcomers.endGone(), closed, served]).toEqual([2, [100, 102], []]);
+  expect([newcomers.settle(), served]).toEqual([0, [101, 103, 105]]);
+});

@@ -42,6 +42,20 @@ export class Newcomers {
     return gone;
   }
 
+  /** Closes those that have gone, and leaves the others. Returns how many have gone. */
+  endGone(): number {
+    const count = this.#count;
+    if (count === 0) return 0;
+    this.#count = 0;
+    this.#sys.pollMany(this.#pairs, count);
+    for (let i = 0; i < count; i++) {
+      const fd = this.#pairs[2 * i] ?? -1;
+      if (((this.#pairs[2 * i + 1] ?? 0) & POLLHUP) !== 0) this.#connections.end(fd);
+      else this.add(fd);
+    }
+    return count - this.#count;
+  }
+
   #settleOne(fd: number, events: number): boolean {
     if ((events & POLLHUP) !== 0) return this.#connections.end(fd);
     if (events === 0) this.#connections.release(fd, STATE.idle);

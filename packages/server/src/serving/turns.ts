@@ -93,6 +93,11 @@ export class Turns {
     return this.#newcomers.settle();
   }
 
+  /** Closes new connections that have been answered and have gone. Returns how many there were. */
+  endGone(): number {
+    return this.#newcomers.endGone();
+  }
+
   /**
    * Gives a connection a last turn, and closes it.
    *
