@@ -199,10 +199,8 @@ static void report(const char *verdict, struct portlist_word word, const char *w
 /* Does an earlier word publish the port of this one as another? */
 static bool is_overruled(const struct portlist_rule *rule, enum config_proto proto)
 {
-	uint16_t port = rule->published;
-
 	return shift_of(rule) != 0 && covers(rule, proto) &&
-	       config_match(proto, rule->first, &port) && port != rule->published;
+	       kept.shift[proto][rule->first] != shift_of(rule);
 }
 
 /* Return: NULL for a word that takes effect in full. */
@@ -252,7 +250,7 @@ void config_load(void)
 	read_once();
 	report_ports(variable("XBIND", ""));
 	report_wait(variable("XSOCKET_TIMEOUT_MS", ""));
-	if (read_log_fd() < 0)
+	if (kept.log_fd < 0)
 		report("XBIND_LOG: cannot read", (struct portlist_word){text, strlen(text)},
 		       "give 1 for stderr, another descriptor number, or 0 for no log");
 }
