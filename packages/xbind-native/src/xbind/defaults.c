@@ -69,7 +69,6 @@ int defaults_open(int old, const struct kind *kind, struct defaults *ret)
 	struct defaults_cache *cache = cache_of(kind);
 	uint64_t netns = key_of_namespace(old);
 	int state = atomic_load_explicit(&cache->state, memory_order_acquire);
-	bool fills;
 	int fresh;
 
 	if (state == FULL && cache->netns == netns) {
@@ -79,19 +78,19 @@ int defaults_open(int old, const struct kind *kind, struct defaults *ret)
 	fresh = open_fresh(kind);
 	if (fresh < 0)
 		return fresh;
-	fills = state == EMPTY && atomic_compare_exchange_strong(&cache->state, &state, FILLING);
-	if (fills)
-		cache->netns =
-		    key_of_namespace(fresh); /* not always that of the old one: setns(2) */
-	*ret = (struct defaults){.cache = cache, .fills = fills, .fresh = fresh};
+	*ret = (struct defaults){.fresh = fresh};
+	if (state == EMPTY && atomic_compare_exchange_strong(&cache->state, &state, FILLING)) {
+		/* not always the namespace of the old one: setns(2) */
+		cache->netns = key_of_namespace(fresh);
+		ret->cache = cache;
+	}
 	return 0;
 }
 
 const struct option_value *defaults_get(struct defaults *defaults, int row)
 {
-	struct option_value *value = defaults->fresh < 0 || defaults->fills
-	                                 ? &defaults->cache->values[row]
-	                                 : &defaults->value;
+	struct option_value *value =
+	    defaults->cache ? &defaults->cache->values[row] : &defaults->value;
 
 	if (defaults->fresh >= 0)
 		option_read(defaults->fresh, &options[row], value);
@@ -100,8 +99,9 @@ const struct option_value *defaults_get(struct defaults *defaults, int row)
 
 void defaults_close(struct defaults *defaults)
 {
-	if (defaults->fills)
+	if (defaults->fresh < 0)
+		return;
+	sys_close(defaults->fresh);
+	if (defaults->cache)
 		atomic_store_explicit(&defaults->cache->state, FULL, memory_order_release);
-	if (defaults->fresh >= 0)
-		sys_close(defaults->fresh);
 }

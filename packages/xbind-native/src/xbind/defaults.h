@@ -6,17 +6,14 @@
 #include "xbind/kind.h"
 #include "xbind/options.h"
 
-#include <stdbool.h>
-
 /* Reads the default of one option from a fresh socket. Return: 0, or -errno of socket(2). */
 int defaults_ask(const struct kind *kind, const struct option *option, struct option_value *ret);
 
 /* A look into the defaults of one kind of socket. */
 struct defaults {
-	struct defaults_cache *cache; /* the answers; or where they go, when we fill it */
-	bool fills;                   /* we are the one to fill it */
+	struct defaults_cache *cache; /* has the answers, or is filled with them; else NULL */
 	int fresh;                    /* the socket to ask, -1 when the cache knows */
-	struct option_value value;    /* the answer of a socket that was asked */
+	struct option_value value;    /* without a cache: the last answer */
 };
 
 /**
