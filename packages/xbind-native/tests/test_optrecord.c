@@ -30,12 +30,12 @@ static void test_full(void)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM, 0), late = socket(AF_INET, SOCK_DGRAM, 0);
 
-	add(fd, OPTLOG_RECORDS);
+	add(fd, OPTRECORD_COUNT);
 	add(late, 1);
 	CHECK(optrecord_is_lost(key_of(late)));
 	CHECK_EQ(asked, 0);
 	close(fd);
-	add(late, OPTLOG_RECORDS);
+	add(late, OPTRECORD_COUNT);
 	CHECK(optrecord_find(key_of(late), ROW));
 	CHECK(asked > 0);
 	close(late);

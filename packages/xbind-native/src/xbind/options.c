@@ -8,7 +8,7 @@
 #include "xbind/options.h"
 
 #include "core/sys.h"
-#include "xbind/optlog.h"
+#include "xbind/optrecord.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -29,8 +29,8 @@
 #define ONE_SOURCE  OPTION_ONE_SOURCE
 #define ALL_SOURCES OPTION_ALL_SOURCES
 
-#define INT  4                  /* bytes */
-#define LIST OPTLOG_LARGE_BYTES /* the kernel takes longer ones where sysctls allow it */
+#define INT  4                     /* bytes */
+#define LIST OPTRECORD_LARGE_BYTES /* the kernel takes longer ones where sysctls allow it */
 
 /*
  * A timeout has two names: one with a layout of two longs, and since Linux 5.1 one with 64 bits

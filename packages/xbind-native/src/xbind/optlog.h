@@ -3,10 +3,8 @@
  * optlog.h - records of options that were set and cannot be read back
  *
  * Records of multicast memberships, keys, policies and programs, by socket, in the order in which
- * they were set. The table is bounded. When it is full, records of sockets that are gone or bound
- * are dropped. If there are none, the socket whose option did not fit is remembered as lost and may
- * not move, since it would arrive without the option. When more sockets are lost than can be
- * remembered, none may move.
+ * they were set. The table of them is bounded (optrecord.h). A socket whose option did not fit may
+ * not move, since it would arrive without the option.
  */
 #ifndef XBIND_OPTLOG_H
 #define XBIND_OPTLOG_H
@@ -15,12 +13,6 @@
 
 #include <stdbool.h>
 #include <sys/socket.h>
-
-#define OPTLOG_RECORDS     2048  /* options of sockets that are not bound yet */
-#define OPTLOG_BYTES       320   /* longest value or program that is kept in its record */
-#define OPTLOG_LARGE       8     /* values and programs that are longer */
-#define OPTLOG_LARGE_BYTES 32768 /* of each: the longest classic program that the kernel takes */
-#define OPTLOG_LOST        256   /* sockets with an option that did not fit */
 
 /**
  * optlog_note() - record an option that the kernel has accepted

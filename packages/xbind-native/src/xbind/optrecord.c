@@ -26,20 +26,20 @@
 #define NOWHERE        (-1)
 #define KEY_WRITTEN    UINTPTR_MAX /* no socket's: the place is being written */
 
-static socket_key keys[OPTLOG_RECORDS];
-static struct optrecord records[OPTLOG_RECORDS];
+static socket_key keys[OPTRECORD_COUNT];
+static struct optrecord records[OPTRECORD_COUNT];
 static _Atomic size_t used; /* no record from here on */
 static uint64_t last_order;
 static unsigned program_count;
 
-static uint8_t large_bytes[OPTLOG_LARGE][OPTLOG_LARGE_BYTES];
-static bool large_taken[OPTLOG_LARGE];
+static uint8_t large_bytes[OPTRECORD_LARGE][OPTRECORD_LARGE_BYTES];
+static bool large_taken[OPTRECORD_LARGE];
 
 static struct {
 	_Atomic socket_key key;
 	_Atomic int fd;     /* the number that the socket had */
 	_Atomic int thread; /* which has set it */
-} lost[OPTLOG_LOST];
+} lost[OPTRECORD_LOST];
 static _Atomic bool are_more_lost; /* some that are not in the table */
 
 static _Atomic int holder;
@@ -81,7 +81,7 @@ void optrecord_lose(int fd, socket_key key)
 {
 	if (optrecord_is_lost(key))
 		return;
-	for (int i = 0; i < OPTLOG_LOST; i++) {
+	for (int i = 0; i < OPTRECORD_LOST; i++) {
 		if (!take_lost(i))
 			continue;
 		lost[i].fd = fd;
@@ -94,7 +94,7 @@ void optrecord_lose(int fd, socket_key key)
 
 bool optrecord_is_lost(socket_key key)
 {
-	for (int i = 0; i < OPTLOG_LOST; i++) {
+	for (int i = 0; i < OPTRECORD_LOST; i++) {
 		if (lost[i].key == key)
 			return true;
 	}
@@ -224,16 +224,16 @@ static void sweep(void)
 
 static size_t free_place(void)
 {
-	for (size_t i = 0; i < OPTLOG_RECORDS; i++) {
+	for (size_t i = 0; i < OPTRECORD_COUNT; i++) {
 		if (keys[i] == KEY_NONE)
 			return i;
 	}
-	return OPTLOG_RECORDS;
+	return OPTRECORD_COUNT;
 }
 
 static int16_t take_large(size_t len)
 {
-	for (int16_t i = 0; len <= OPTLOG_LARGE_BYTES && i < OPTLOG_LARGE; i++) {
+	for (int16_t i = 0; len <= OPTRECORD_LARGE_BYTES && i < OPTRECORD_LARGE; i++) {
 		if (large_taken[i])
 			continue;
 		large_taken[i] = true;
@@ -244,13 +244,13 @@ static int16_t take_large(size_t len)
 
 static size_t place_for(size_t len, int16_t *ret_large)
 {
-	size_t at = used < OPTLOG_RECORDS ? used : free_place();
+	size_t at = used < OPTRECORD_COUNT ? used : free_place();
 
 	*ret_large = NOWHERE;
-	if (at != OPTLOG_RECORDS && len > OPTLOG_BYTES) {
+	if (at != OPTRECORD_COUNT && len > OPTRECORD_BYTES) {
 		*ret_large = take_large(len);
 		if (*ret_large == NOWHERE)
-			return OPTLOG_RECORDS;
+			return OPTRECORD_COUNT;
 	}
 	return at;
 }
@@ -261,11 +261,11 @@ static struct optrecord *add(int fd, socket_key key, int row, size_t len)
 	int16_t large;
 	size_t at = place_for(len, &large);
 
-	if (at == OPTLOG_RECORDS) {
+	if (at == OPTRECORD_COUNT) {
 		sweep();
 		at = place_for(len, &large);
 	}
-	if (at == OPTLOG_RECORDS) {
+	if (at == OPTRECORD_COUNT) {
 		optrecord_lose(fd, key);
 		return NULL;
 	}

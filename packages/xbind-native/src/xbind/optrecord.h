@@ -4,6 +4,10 @@
  *
  * The table may be used only between optrecord_enter() and lock_leave(), and only when the turn is
  * held; optrecord_any() and the functions for lost sockets need no turn.
+ *
+ * It is bounded. When it is full, records of sockets that are gone or bound are dropped. If there
+ * are none, the socket whose option did not fit is remembered as lost. When more sockets are lost
+ * than can be remembered, every socket counts as lost.
  */
 #ifndef XBIND_OPTRECORD_H
 #define XBIND_OPTRECORD_H
@@ -11,11 +15,16 @@
 #include "xbind/group.h"
 #include "xbind/key.h"
 #include "xbind/lock.h"
-#include "xbind/optlog.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define OPTRECORD_COUNT       2048  /* options of sockets that are not bound yet */
+#define OPTRECORD_BYTES       320   /* longest value or program that is kept in its record */
+#define OPTRECORD_LARGE       8     /* values and programs that are longer */
+#define OPTRECORD_LARGE_BYTES 32768 /* of each: the kernel's longest classic program */
+#define OPTRECORD_LOST        256   /* sockets with an option that did not fit */
 
 struct optrecord {
 	uint64_t order;      /* increases with each record */
@@ -27,7 +36,7 @@ struct optrecord {
 	uint32_t len;        /* bytes of the value */
 	int16_t row;         /* options[row] */
 	int16_t large;       /* index of its bytes among the large ones, -1 when they are here */
-	uint8_t bytes[OPTLOG_BYTES];
+	uint8_t bytes[OPTRECORD_BYTES];
 };
 
 /* The turn is not held in the handler of a fault of its holder, or after too long a wait. */
@@ -36,8 +45,7 @@ struct lock_turn optrecord_enter(void);
 /* Is there any record at all? */
 bool optrecord_any(void);
 
-/* Marks a socket as lost: an option of it did not fit. Beyond OPTLOG_LOST every socket counts as
- * lost. */
+/* Marks a socket as lost: an option of it did not fit. */
 void optrecord_lose(int fd, socket_key key);
 bool optrecord_is_lost(socket_key key);
 
