@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* number.h - reading a decimal number */
+/* number.h - reading and writing a decimal number */
 #ifndef CORE_NUMBER_H
 #define CORE_NUMBER_H
 
 #include <limits.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -23,6 +24,20 @@ static inline int number_parse(const char *text)
 			return -1;
 	}
 	return (int)value;
+}
+
+#define NUMBER_DIGITS (3 * sizeof(long)) /* enough for any */
+
+/* Writes the digits, without a NUL. Return: how many. */
+static inline size_t number_write(unsigned long number, char digits[NUMBER_DIGITS])
+{
+	size_t count = 1;
+
+	for (unsigned long rest = number; rest >= 10; rest /= 10)
+		count++;
+	for (size_t i = count; i-- > 0; number /= 10)
+		digits[i] = (char)('0' + number % 10);
+	return count;
 }
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "xbind/line.h"
 
+#include "core/number.h"
 #include "core/sys.h"
 #include "xbind/signals.h"
 
@@ -22,18 +23,14 @@ void line_text(struct line *line, const char *text)
 
 void line_number(struct line *line, long number)
 {
-	unsigned long rest = number < 0 ? 0UL - (unsigned long)number : (unsigned long)number;
-	char digits[3 * sizeof(long)];
-	size_t count = 0;
+	unsigned long absolute = number < 0 ? 0UL - (unsigned long)number : (unsigned long)number;
+	char digits[NUMBER_DIGITS];
+	size_t count = number_write(absolute, digits);
 
 	if (number < 0)
 		put(line, '-');
-	do {
-		digits[count++] = (char)('0' + rest % 10);
-		rest /= 10;
-	} while (rest > 0);
-	while (count > 0)
-		put(line, digits[--count]);
+	for (size_t i = 0; i < count; i++)
+		put(line, digits[i]);
 }
 
 void line_word(struct line *line, const char *word, size_t len)

@@ -8,6 +8,7 @@
 #include "xbind/procfs.h"
 
 #include "core/fd.h"
+#include "core/number.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -94,16 +95,8 @@ static bool field(const char *line, const char *name, unsigned base, uint64_t *r
 static int open_fdinfo(int fd)
 {
 	char path[PATH_BYTES] = THREAD_SELF "fdinfo/";
-	char digits[12];
-	size_t count = 0;
-	size_t len = strlen(path);
 
-	do {
-		digits[count++] = (char)('0' + fd % 10);
-		fd /= 10;
-	} while (fd > 0);
-	while (count > 0)
-		path[len++] = digits[--count];
+	number_write((unsigned long)fd, path + strlen(path));
 	return sys_open_proc(path, 0);
 }
 
