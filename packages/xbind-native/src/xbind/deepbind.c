@@ -238,7 +238,7 @@ static void find(struct found *found, void *handle)
 
 		found->in_libc[i] = libc;
 		found->is_ours[i] = libc_dlsym(RTLD_DEFAULT, hooks[i].name) == hooks[i].ours &&
-		                    (!own || !libc || own == libc || own == hooks[i].ours);
+		                    (!own || own == libc || own == hooks[i].ours);
 	}
 }
 

@@ -102,8 +102,8 @@ real_syscall_function *real_syscall_of_libc(void)
 
 	if (!of_libc)
 		of_libc = libc_function("syscall");
-	if (of_libc)
-		return (real_syscall_function *)of_libc;
-#endif
+	return (real_syscall_function *)of_libc;
+#else
 	return real_syscall();
+#endif
 }
