@@ -164,6 +164,37 @@ static void test_clients_stay(void)
 	clients_stay(AF_INET6, &addr6, &other6, sizeof(addr6));
 }
 
+static int unseen;
+
+/* Runs this program once more, without the library. */
+static void bind_unseen(void)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%d", unseen);
+	unsetenv("LD_PRELOAD");
+	execl("/proc/self/exe", "test_listen", number, NULL);
+}
+
+/* A socket that was bound out of sight to an address without a port listens on that address. */
+static void test_bound_unseen(void)
+{
+	struct sockaddr_in name = {0};
+	socklen_t len = sizeof(name);
+	int one = 1;
+
+	if (!forbid_works())
+		return;
+	unseen = socket(AF_INET, SOCK_STREAM, 0);
+	CHECK_EQ(setsockopt(unseen, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)), 0);
+	child_run(bind_unseen);
+	CHECK_EQ(listen(unseen, 5), 0);
+	CHECK_EQ(getsockname(unseen, (struct sockaddr *)&name, &len), 0);
+	CHECK_EQ(ntohl(name.sin_addr.s_addr), INADDR_LOOPBACK);
+	CHECK(!pair_is_elsewhere(unseen));
+	close(unseen);
+}
+
 static void test_wrong_sockets(void)
 {
 	int pair[2];
@@ -176,11 +207,14 @@ static void test_wrong_sockets(void)
 	close(pair[1]);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		return pair_bind(atoi(argv[1]), 0) < 0;
 	RUN(test_listen_forbidden);
 	RUN_BY(child_run, test_shut_meanwhile);
 	RUN(test_ephemeral_port);
+	RUN(test_bound_unseen);
 	RUN(test_wrong_sockets);
 	test_needs_ipv6();
 	RUN(test_listen_without_bind);

@@ -24,8 +24,8 @@ int decide_listen(int fd, int backlog)
 	}
 	if (rc != 0 || kind.type != SOCK_STREAM || !home_has(fd))
 		return SWAP_E_LEAVE;
-	if (kind_has_address(fd))
-		return SWAP_E_LEAVE; /* a bind has moved it, and it has no port yet */
+	if (kind_has_address(fd)) /* without a port: it has moved, or would lose that address */
+		return SWAP_E_LEAVE;
 	return swap_socket(fd, &kind, key, &call);
 }
 
