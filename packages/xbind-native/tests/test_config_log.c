@@ -172,6 +172,12 @@ static void body_log_full(void)
 	log_left(1, 2, "x");
 }
 
+/* A constructor of another library may bind before ours runs. */
+static void body_log_early(void)
+{
+	log_left(1, 2, "x");
+}
+
 static void body_log_off(void)
 {
 	config_load();
@@ -186,6 +192,7 @@ static void test_log(void)
 	in_child(NULL, "1", body_log, LOGGED);
 	in_child(NULL, "01", body_log, LOGGED);
 	in_child(NULL, "2", body_log, LOGGED);
+	in_child(NULL, "1", body_log_early, "bind of descriptor 1 to port 2: left alone: x\n");
 	in_child(NULL, "77", body_log_elsewhere, "");
 	in_child(NULL, "77", body_log_leaving, "");
 	in_child(NULL, "1", body_log_replaced, "");

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* test_epollrecord.c - the record of epoll_ctl(2) calls finds what was registered, and nothing
  * else */
+#include "support/thread.h"
 #include "test.h"
 #include "xbind/epollrecord.h"
+#include "xbind/table.h"
 
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -117,6 +120,35 @@ static void test_parked_displaced(void)
 	close(fd);
 }
 
+static int parked, sets[SETS + 1];
+
+/* In a descriptor table of its own, where the socket is closed. */
+static void *note_apart(void *unused)
+{
+	CHECK_EQ(unshare(CLONE_FILES), 0);
+	close(parked);
+	note(sets[SETS], EPOLL_CTL_ADD, parked + EPOLLRECORD_FDS, 13);
+	return unused;
+}
+
+/* What is parked for a socket that others still have makes no room for a thread that closed it. */
+static void test_parked_for_others(void)
+{
+	test_needs_kcmp();
+	table_load();
+	parked = socket(AF_INET, SOCK_STREAM, 0);
+	for (int i = 0; i <= SETS; i++)
+		sets[i] = epoll_create1(0);
+	for (int i = 0; i < SETS; i++)
+		note(sets[i], EPOLL_CTL_ADD, parked, 12);
+	CHECK(epollrecord_park(sets[SETS - 1], parked));
+	thread_run(note_apart, NULL);
+	CHECK(epollrecord_is_parked(sets[SETS - 1], parked));
+	for (int i = 0; i <= SETS; i++)
+		close(sets[i]);
+	close(parked);
+}
+
 int main(void)
 {
 	RUN(test_sets);
@@ -126,5 +158,6 @@ int main(void)
 	RUN(test_not_parked);
 	RUN(test_parked_by_closed_number);
 	RUN(test_parked_displaced);
+	RUN(test_parked_for_others);
 	return 0;
 }

@@ -29,8 +29,18 @@ static void test_ipv6(void)
 	check_by(NULL);
 }
 
+/* A failure is one even if the library leaves errno at 0. */
+static void test_no_errno(void)
+{
+	struct sockaddr_in6 addr = {.sin6_family = AF_INET6};
+
+	errno = 0;
+	CHECK_EQ(bindresvport(-1, (struct sockaddr_in *)&addr), -1);
+}
+
 int main(void)
 {
+	RUN(test_no_errno);
 	test_needs_ipv6();
 	RUN(test_ipv6);
 	return 0;
