@@ -28,6 +28,16 @@ union inet_addr {
 _Static_assert(offsetof(struct sockaddr_in, sin_port) == offsetof(struct sockaddr_in6, sin6_port),
                "one place for the port");
 
+/* Copies the address. Return: whether it can be read, and is one for IPv4 or IPv6. */
+static bool read_addr(union inet_addr *to, const void *from, socklen_t len)
+{
+	if (len < sizeof(struct sockaddr_in) || len > ADDR_BYTES_MAX ||
+	    memory_read(to, from, len) < 0)
+		return false;
+	return to->any.sa_family == AF_INET || to->any.sa_family == AF_INET6 ||
+	       to->any.sa_family == AF_UNSPEC;
+}
+
 /* Does the kernel take this address for a socket of this domain? For IPv4 it takes AF_UNSPEC too.
  */
 static bool fits_domain(const union inet_addr *addr, socklen_t len, int domain)
@@ -55,14 +65,10 @@ int decide_bind(int fd, const void *application_addr, socklen_t len)
 
 	if (!config_any())
 		return leave(fd, -1, "XBIND lists no port");
-	if (len < sizeof(struct sockaddr_in) || len > ADDR_BYTES_MAX ||
-	    memory_read(&addr, application_addr, len) < 0)
+	if (!read_addr(&addr, application_addr, len))
 		return leave(fd, -1, "no IPv4 or IPv6 address");
 	call.addr = &addr;
 	call.port = ntohs(addr.in.sin_port);
-	if (addr.any.sa_family != AF_INET && addr.any.sa_family != AF_INET6 &&
-	    addr.any.sa_family != AF_UNSPEC)
-		return leave(fd, -1, "no IPv4 or IPv6 address");
 	if (!config_lists(call.port, call.port))
 		return leave(fd, call.port, "the port is not listed");
 	rc = kind_and_key(fd, &kind, &key);
