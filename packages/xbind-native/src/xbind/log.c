@@ -19,7 +19,14 @@ void log_load(void)
 		opened.inode = UINT64_MAX; /* what gets this number later is the program's own */
 }
 
-static bool start(struct line *line, int fd, const char *proto, int port)
+static const char *name_of(enum config_proto proto)
+{
+	if (proto == CONFIG_PROTOS)
+		return "";
+	return proto == CONFIG_TCP ? "tcp " : "udp ";
+}
+
+static bool start(struct line *line, int fd, enum config_proto proto, int port)
 {
 	if (config_log_fd() < 0)
 		return false;
@@ -28,19 +35,12 @@ static bool start(struct line *line, int fd, const char *proto, int port)
 	line_number(line, fd);
 	if (port >= 0) {
 		line_text(line, " to ");
-		line_text(line, proto);
+		line_text(line, name_of(proto));
 		line_text(line, "port ");
 		line_number(line, port);
 	}
 	line_text(line, ": ");
 	return true;
-}
-
-static const char *name_of(enum config_proto proto)
-{
-	if (proto == CONFIG_PROTOS)
-		return "";
-	return proto == CONFIG_TCP ? "tcp " : "udp ";
 }
 
 static void finish(struct line *line)
@@ -70,7 +70,7 @@ void log_moved(int fd, int new_fd, enum config_proto proto, uint16_t port, uint1
 {
 	struct line line;
 
-	if (!start(&line, fd, name_of(proto), port))
+	if (!start(&line, fd, proto, port))
 		return;
 	line_text(&line, "moved, port ");
 	line_number(&line, published ? published : port_of(new_fd));
@@ -83,7 +83,7 @@ void log_left(int fd, int port, const char *why)
 {
 	struct line line;
 
-	if (!start(&line, fd, "", port))
+	if (!start(&line, fd, CONFIG_PROTOS, port))
 		return;
 	line_text(&line, "left alone: ");
 	line_text(&line, why);
@@ -95,7 +95,7 @@ void log_failed(int fd, enum config_proto proto, uint16_t port, uint16_t publish
 {
 	struct line line;
 
-	if (!start(&line, fd, name_of(proto), port))
+	if (!start(&line, fd, proto, port))
 		return;
 	if (published != port) {
 		line_text(&line, "published as ");
@@ -114,7 +114,7 @@ void log_lost(int fd, const char *what, int error)
 {
 	struct line line;
 
-	if (!start(&line, fd, "", -1))
+	if (!start(&line, fd, CONFIG_PROTOS, -1))
 		return;
 	line_text(&line, "not carried over: ");
 	line_text(&line, what);
@@ -126,7 +126,7 @@ void log_option_lost(int fd, int level, int name, int error)
 {
 	struct line line;
 
-	if (!start(&line, fd, "", -1))
+	if (!start(&line, fd, CONFIG_PROTOS, -1))
 		return;
 	line_text(&line, "not carried over: option ");
 	line_number(&line, name);
