@@ -12,9 +12,8 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-struct sockaddr_in;
-
 struct epoll_event;
+struct sockaddr_in;
 
 int hook_bind(int fd, const void *addr, socklen_t len) __asm__("bind");
 int hook_chroot(const char *path) __asm__("chroot");

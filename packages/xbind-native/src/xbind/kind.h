@@ -49,8 +49,8 @@ int kind_number_of(socket_key key, int before);
 /* Which words of XBIND are about it. */
 enum config_proto kind_proto(const struct kind *kind);
 
-/* Has it no port? A bound, connecting, connected or listening one has. True where it cannot be
- * asked. */
+/* Has it no port? A bound, connecting, connected or listening one has. True where the question is
+ * refused, as by a seccomp filter. */
 bool kind_is_unbound(int fd);
 
 /* Has it a local address? By IP_BIND_ADDRESS_NO_PORT it may have one and no port yet. */

@@ -170,7 +170,7 @@ static int run(int fd, const struct swap_call *call)
 	return rc;
 }
 
-#define SWAP_E_GONE 2 /* the program has closed the socket meanwhile */
+#define SWAP_E_GONE 2 /* the number no longer has the socket */
 
 /* Return: 0 when the number still has the socket, which is unbound; SWAP_E_GONE or SWAP_E_LEAVE. */
 static int look_again(int fd, socket_key key)
