@@ -98,7 +98,11 @@ static void bind_in_group(void)
 {
 	const int mark = MARK, priority = PRIORITY;
 	int unset = pair_socket(SOCK_STREAM), set = pair_socket(SOCK_STREAM);
+	int cleared = pair_socket(SOCK_STREAM);
 
+	/* The defaults are learnt with the first socket that moves, whatever it has itself. */
+	CHECK_EQ(setsockopt(cleared, SOL_SOCKET, SO_BINDTODEVICE, "", 0), 0);
+	CHECK(pair_binds_there(cleared, 3002));
 	check(unset, "lo", MARK, PRIORITY);
 	CHECK_EQ(pair_bind(unset, 3000), 0);
 	if (pair_preloaded())
