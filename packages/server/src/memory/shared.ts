@@ -1,3 +1,4 @@
+import type { Syscalls } from "@xsocket/xbind-native";
 import { Accounts } from "./accounts.ts";
 import { Flight } from "./flight.ts";
 import { SharedLock } from "./lock.ts";
@@ -81,6 +82,12 @@ export class Shared {
 
   addThread(index: number, field: number, change: number): void {
     Atomics.add(this.#threads, index * THREAD_FIELDS + field, change);
+  }
+
+  /** Closes a descriptor of a thread's row, if there is one, and forgets it before its number can be another's. */
+  closeDescriptor(sys: Syscalls, index: number, field: number): void {
+    const fd = Atomics.exchange(this.#threads, index * THREAD_FIELDS + field, -1);
+    if (fd >= 0) sys.close(fd);
   }
 
   /** How many threads serve. */

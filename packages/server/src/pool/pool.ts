@@ -224,9 +224,7 @@ export class Pool {
 
   async #closeRow(index: number): Promise<void> {
     await reclaim(this.#sys, this.#shared, index);
-    const wake = this.#shared.thread(index, THREAD.wake);
-    this.#shared.setThread(index, THREAD.wake, -1); // a later call must not write to what has its number next
-    this.#sys.close(wake);
+    this.#shared.closeDescriptor(this.#sys, index, THREAD.wake);
   }
 }
 

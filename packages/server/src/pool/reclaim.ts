@@ -3,13 +3,6 @@ import { UNREAD } from "../memory/flight.ts";
 import { FIELD, STATE, THREAD } from "../memory/memory.ts";
 import type { Shared } from "../memory/shared.ts";
 
-/* Closes a descriptor of a thread's row. */
-function closeColumn(sys: Syscalls, shared: Shared, index: number, column: number): void {
-  const fd = shared.thread(index, column);
-  if (fd >= 0) sys.close(fd);
-  shared.setThread(index, column, -1);
-}
-
 function closeConnection(sys: Syscalls, shared: Shared, fd: number): void {
   shared.flight.setUnread(fd, UNREAD.none);
   shared.closeAccount(shared.get(fd, FIELD.account));
@@ -39,7 +32,7 @@ function closeAll(sys: Syscalls, shared: Shared, index: number): number {
     count++;
   }
   for (const column of [THREAD.epoll, THREAD.spare, THREAD.scratch])
-    closeColumn(sys, shared, index, column);
+    shared.closeDescriptor(sys, index, column);
   const timer = shared.thread(index, THREAD.tick);
   if (timer >= 0) sys.tickDelete(timer);
   shared.setThread(index, THREAD.tick, -1);

@@ -166,9 +166,7 @@ export class Acceptor {
   /* No descriptor is left: the spare one is given up to accept one client and tell it why; the rest wait. */
   #useSpare(error: number): void {
     const { sys, shared, options } = this.#context;
-    const spare = shared.thread(options.index, THREAD.spare);
-    if (spare >= 0) sys.close(spare);
-    shared.setThread(options.index, THREAD.spare, -1);
+    shared.closeDescriptor(sys, options.index, THREAD.spare);
     const fd = sys.accept(options.listenFd);
     if (fd >= 0) this.#refuse(fd, error);
     this.#renewSpare();

@@ -142,18 +142,11 @@ export class Turns {
    * @param fd -1 if it was no connection's turn
    */
   failed(error: unknown, fd: number): void {
-    const { shared } = this.#context;
+    const { sys, shared, options } = this.#context;
     const what = fd < 0 ? "what its thread was at" : "a connection";
     this.#context.say("error", "exception", `an exception ended ${what}: ${String(error)}`, {});
-    this.#closeScratch();
+    shared.closeDescriptor(sys, options.index, THREAD.scratch);
     if (fd >= 0 && shared.get(fd, FIELD.state) === STATE.busy) this.#connections.end(fd);
-  }
-
-  #closeScratch(): void {
-    const { sys, shared, options } = this.#context;
-    const scratch = shared.thread(options.index, THREAD.scratch);
-    if (scratch >= 0) sys.close(scratch);
-    shared.setThread(options.index, THREAD.scratch, -1);
   }
 
   /*
