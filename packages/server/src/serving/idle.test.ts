@@ -93,3 +93,15 @@ test("forgets searches without result when there are many accounts", () => {
   for (let account = 2; account < 500; account++) expect(order.oldest(account)).toBe(-1);
   expect(ORDER.map(() => take(shared, order, -1))).toEqual(ORDER);
 });
+
+test("remembers the searches for 64 accounts at most", () => {
+  let searches = 0;
+  const nothing = () => (searches++, false);
+  const order = new IdleOrder(idleConnections([]), () => 0, nothing);
+  for (let account = 0; account < 64; account++) order.oldest(account);
+  order.oldest(0);
+  expect(searches).toBe(64);
+  order.oldest(64);
+  order.oldest(0);
+  expect(searches).toBe(66);
+});

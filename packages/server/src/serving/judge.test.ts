@@ -84,6 +84,19 @@ test("refuses a packet socket asked for as AF_INET and SOCK_PACKET", () => {
   }
 });
 
+test("a request of another family is a matter of policy, whatever its type and protocol", () => {
+  const judge = judgeBy();
+  for (const numbers of [
+    [1, 0, 0],
+    [16, 3, 999],
+    [17, 3, -1],
+  ] as const) {
+    const [domain, type, protocol] = numbers;
+    const error = judge.decide(client(1), { kind: "socket", domain, type, protocol });
+    expect([numbers, error, judge.refusal]).toEqual([numbers, errno.EPERM, "no rule"]);
+  }
+});
+
 test("quotas refuse, and a closed connection no longer counts", () => {
   const judge = judgeBy(plainRule("r", { connections: 1, socketsPerMinute: 2 }));
   expect(judge.decide(client(1, 5), TCP)).toBe(0);
