@@ -2,12 +2,11 @@ import {
   counted,
   escapeText,
   inFormerNamespace,
+  type Latency,
   outOfReach,
   type ServerStatus,
 } from "@xsocket/server";
 import { table } from "./table.ts";
-
-type Latency = ServerStatus["stats"]["latency"];
 
 /* Within which time a part of the requests was answered. The histogram only tells the upper end of a bucket. */
 function answeredIn({ counts, bounds }: Latency, words: string, part: number): string {

@@ -44,9 +44,9 @@ export function librariesRow(): Row {
   try {
     const [xsocket, xbind] = [libraryPath("xsocket"), libraryPath("xbind")];
     preloadWith("");
+    const program = { name: ORDINARY, path: ORDINARY, image: ORDINARY };
     for (const path of [xsocket, xbind]) {
-      const image = { name: ORDINARY, path: ORDINARY, image: ORDINARY };
-      const obstacle = preloadObstacle(image, path);
+      const obstacle = preloadObstacle(program, path);
       if (obstacle)
         return failed(
           "libraries",

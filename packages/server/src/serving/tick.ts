@@ -3,7 +3,7 @@ import { THREAD } from "../memory/memory.ts";
 import type { Shared } from "../memory/shared.ts";
 import type { Voice } from "./say.ts";
 
-const TICK_MS = 5; // the longest that one packet of a client can hold up a thread
+const TICK_MS = 5; // so long can one packet hold up a thread, if a signal ends the wait
 
 /**
  * Interrupts its thread at intervals while that is at work. A client may attach a descriptor whose close
