@@ -7,17 +7,20 @@ import { readStats } from "../stats.ts";
 import { WAKE_DATA } from "./acceptor.ts";
 import type { Order } from "./thread.ts";
 
-test("does not count the end of a connection as malformed", () => {
+test.each([
+  ["the end of a connection", 0, 0],
+  ["a read that was interrupted", -errno.EINTR, 1],
+])("does not count %s as malformed", (_, length, open) => {
   const { memory, shared } = idleConnection(1);
   const orders: Order[] = [];
   let left = -1;
   const kernel = {
     epollWait: waitOnce(EPOLLIN, orders),
     eventfdTake: () => ((left = shared.connections()), 0),
-    receivePacket: () => 0,
+    receivePacket: () => length,
   };
   threadOne(memory, orders, kernel).run();
-  expect([left, shared.sum(COUNTER.malformed)]).toEqual([0, 0]);
+  expect([left, shared.sum(COUNTER.malformed)]).toEqual([open, 0]);
 });
 
 test("counts a client held back for slow closes as refused", () => {
