@@ -1,8 +1,14 @@
 import { expect, test } from "bun:test";
-import { AF_PACKET, encode, SOCK_RAW } from "@xsocket/protocol";
+import { AF_NETLINK, AF_PACKET, encode, SOCK_RAW } from "@xsocket/protocol";
 import { EPOLLHUP, EPOLLIN, errno } from "@xsocket/xbind-native";
-import { CONNECTION, idleConnection, threadOne, waitOnce } from "../../test/loop.ts";
-import { COUNTER } from "../memory/memory.ts";
+import {
+  CONNECTION,
+  idleConnection,
+  receiveRequest,
+  threadOne,
+  waitOnce,
+} from "../../test/loop.ts";
+import { COUNTER, THREAD } from "../memory/memory.ts";
 import { readStats } from "../stats.ts";
 import { WAKE_DATA } from "./acceptor.ts";
 import type { Order } from "./thread.ts";
@@ -48,4 +54,44 @@ test("counts a client held back for slow closes as refused", () => {
   };
   threadOne(memory, orders, kernel).run();
   expect(readStats(shared)).toMatchObject({ granted: 8, refusedInFlight: 1, failed: 0 });
+});
+
+test("a socket that was handed over is not the thread's any more", () => {
+  const { memory, shared } = idleConnection(1);
+  const orders: Order[] = [];
+  const kernel = {
+    epollWait: waitOnce(EPOLLIN, orders),
+    receivePacket: receiveRequest,
+    socket: () => 99,
+    sendQueue: () => 0,
+  };
+  threadOne(memory, orders, kernel).run();
+  expect(readStats(shared).granted).toBeGreaterThan(0);
+  expect(shared.thread(1, THREAD.scratch)).toBe(-1); // else it would be closed again after a failure
+});
+
+test.each([
+  ["a refusal", encode({ kind: "request", domain: AF_NETLINK, type: SOCK_RAW, protocol: 0 })],
+  ["the status", encode({ kind: "status-request" })],
+])("reads no further from a client that has yet to receive %s", (_, request) => {
+  const { memory } = idleConnection(1);
+  const orders: Order[] = [];
+  const again = waitOnce(EPOLLIN, orders);
+  let [waits, reads, readBefore] = [0, 0, -1];
+  const kernel = {
+    epollWait(epoll: number, pairs: Uint32Array, ...rest: [number, number, number]) {
+      if (waits++ > 0) return again(epoll, pairs, ...rest);
+      pairs.set([EPOLLIN, CONNECTION]);
+      return 1;
+    },
+    eventfdTake: () => ((readBefore = reads), 0),
+    receivePacket(__: number, packet: Uint8Array) {
+      reads++;
+      packet.set(request);
+      return request.byteLength;
+    },
+    sendQueue: () => 768,
+  };
+  threadOne(memory, orders, kernel).run();
+  expect(readBefore).toBe(1);
 });
