@@ -134,6 +134,24 @@ test("a stopping thread shuts a connection for reading before it drops what was 
   expect(calls).toEqual([["shutdown", SHUT_RD], ["dropPackets"]]); // the reply stays for the client to receive
 });
 
+test.each([
+  ["that is over but for its socket", STATE.lingering, UNREAD.socket],
+  ["whose client has hung up", STATE.idle, UNREAD.none],
+])("a stopping thread does not wait for a connection %s", (_, state, unread) => {
+  const { memory, shared } = idleConnection(1);
+  shared.set(CONNECTION, FIELD.state, state);
+  shared.flight.setUnread(CONNECTION, unread);
+  let waits = 0;
+  const kernel = {
+    epollWait: (epoll: number, pairs: Uint32Array) => (waits++, waitForOrder(epoll, pairs)),
+    receivePacket: () => 0,
+    sendQueue: () => 100,
+    poll: () => EPOLLIN, // the end can be read
+  };
+  threadOne(memory, [{ kind: "stop" }], kernel).run();
+  expect(waits).toBe(1);
+});
+
 test("closes and logs a connection that epoll has no room for", () => {
   const { memory, shared } = idleConnection(1);
   const orders: Order[] = [];
