@@ -2,6 +2,7 @@
 import { describe, expect, spyOn, test } from "bun:test";
 import { connect, listen, Session, type XSocketError, xsocketSync } from "@xsocket/client";
 import { encode, RESPONSE_BYTES } from "@xsocket/protocol";
+import { askStatus } from "@xsocket/server";
 import { checked, errno, loadSyscalls, POLLIN } from "@xsocket/xbind-native";
 import {
   descriptors,
@@ -49,8 +50,11 @@ describe("a session", () => {
     const place = { via: session, hostname: "127.0.0.1", socket: { data() {} } };
     using listener = await listen({ ...place, port: 0 });
     using _ = await connect({ ...place, port: listener.port });
+    const granted = (): number => askStatus(loadSyscalls(), server.path, PATIENT_MS).stats.granted;
+    const before = granted();
     const asked = session.socket({ timeoutMs: 50 }); // runs among descriptor events: timers are next
-    Bun.sleepSync(2000);
+    while (granted() === before);
+    Bun.sleepSync(100);
     (await asked).close();
   });
 
