@@ -299,17 +299,19 @@ test("waits longer before each replacement of a thread that dies at its start", 
   writeFileSync(dir.join("part.ts"), "");
   await using pool = await failingPool(1, undefined, sys, url);
   rmSync(dir.join("part.ts"));
+  const real = Bun.sleep.bind(Bun);
+  using sleep = spyOn(Bun, "sleep").mockImplementation((ms) => real(ms === 100 ? 1 : ms));
+  const pauses = () => sleep.mock.calls.filter(([ms]) => ms === 100).length;
   using victim = new RawClient(pool.path);
   victim.send(request(DIES));
-  await Bun.sleep(2000); // 100, 200, 400, 800 ms and what each takes
-  expect(pool.records.length).toBeWithin(2, 6);
+  await pool.logged(4);
   writeFileSync(dir.join("part.ts"), "");
   expect(await askAgain(pool.path)).toBe(0);
-  using sleep = spyOn(Bun, "sleep"); // the delays begin anew once it has served
   const deaths = pool.records.length;
-  using next = new RawClient(pool.path);
+  expect(pauses()).toBe(2 ** deaths - 1); // 1, 2, 4, 8 and so on
+  using next = new RawClient(pool.path); // the delays begin anew once it has served
   next.send(request(DIES));
   await pool.logged(deaths + 1);
   expect(await askAgain(pool.path)).toBe(0);
-  expect(sleep.mock.calls.filter(([ms]) => ms === 100)).toHaveLength(1);
+  expect(pauses()).toBe(2 ** deaths);
 });
