@@ -84,7 +84,9 @@ test("a body that is still sent after its answer may take requestTimeout, but ma
   await nodeListen(web, { via: server.path, host: "127.0.0.1" });
   const port = portOf(web);
   const head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ";
-  const slow = connect(port, "127.0.0.1").on("error", () => {}).resume();
+  const slow = connect(port, "127.0.0.1")
+    .on("error", () => {})
+    .resume();
   const cutOff = once(slow, "close").then(() => "cut off");
   slow.write(`${head}8\r\n\r\n`);
   for (let i = 0; i < 8; i++) {
@@ -99,6 +101,7 @@ test("a body that is still sent after its answer may take requestTimeout, but ma
   const drip = setInterval(() => void endless.write("b"), 200);
   await eventually("the endless one to be ended", () => endless.closed);
   clearInterval(drip);
+  web.requestTimeout = 60_000;
   expect((await exchange(port, `${head}9\r\n\r\nabc`))[1]).toBe(true);
   web.close();
 });
