@@ -12,7 +12,8 @@
 #define ROUNDS       20
 #define FORKED_PORT  3901
 #define LATE_PORT    3920
-#define IMPATIENT_MS 990  /* less than the time that a server is given by default */
+#define IMPATIENT_MS 990 /* less than the time that a server is given by default */
+#define TRIES        10
 #define TOLD_MS      5000 /* milliseconds until the error of a datagram */
 #define LONGEST_S    10   /* seconds; with the full delay each time it would take 20 */
 
@@ -123,19 +124,38 @@ static void test_lingering(void)
 	CHECK(ended.tv_sec - begun.tv_sec < LONGEST_S);
 }
 
-/* The delay is not longer than XSOCKET_TIMEOUT_MS either. */
-static void test_impatient(void)
+/* Only the first bind of a process waits long. */
+static bool is_impatient(uint16_t port)
 {
 	struct timespec begun, ended;
-	int fd = pair_socket(SOCK_STREAM);
+	pid_t child;
+	int status;
 
-	clock_gettime(CLOCK_MONOTONIC, &begun);
-	CHECK_EQ(pair_bind(fd, 3000), 0);
-	clock_gettime(CLOCK_MONOTONIC, &ended);
-	CHECK(pair_is_there(fd));
-	CHECK((ended.tv_sec - begun.tv_sec) * 1000 + (ended.tv_nsec - begun.tv_nsec) / 1000000 <
-	      IMPATIENT_MS);
-	close(fd);
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		int fd = pair_socket(SOCK_STREAM);
+
+		clock_gettime(CLOCK_MONOTONIC, &begun);
+		CHECK_EQ(pair_bind(fd, port), 0);
+		clock_gettime(CLOCK_MONOTONIC, &ended);
+		CHECK(pair_is_there(fd));
+		_exit((ended.tv_sec - begun.tv_sec) * 1000 +
+		          (ended.tv_nsec - begun.tv_nsec) / 1000000 >=
+		      IMPATIENT_MS);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	return status == 0;
+}
+
+/* The delay is not longer than XSOCKET_TIMEOUT_MS either: other load can only make it longer. */
+static void test_impatient(void)
+{
+	int tries = 1;
+
+	while (!is_impatient((uint16_t)(3000 + tries)) && tries < TRIES)
+		tries++;
+	CHECK(tries < TRIES);
 }
 
 int main(void)
