@@ -117,8 +117,8 @@ describe("where Bun's epoll set cannot be read, or Bun cannot make sockets,", ()
     const script = `
       import { once } from "node:events";
       const count = 1500;
-      const web = await serve({ ...place, fetch: () => new Response("page") });
-      const clients = [];
+      const web = await serve({ ...place, idleTimeout: 0, fetch: () => new Response("page") });
+      const clients = []; // who connect one after the other
       for (let i = 0; i < count; i++) {
         clients.push(connect(web.port, "127.0.0.1"));
         await once(clients[i], "connect");
