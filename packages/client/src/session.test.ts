@@ -10,3 +10,15 @@ test("the shared sessions of the most recently used servers are kept, and older 
   }
   expect(sessionFor("/first")).not.toBe(first);
 });
+
+test("a relative path in another directory is that of another server", () => {
+  const before = process.cwd();
+  const here = sessionFor("control");
+  try {
+    process.chdir("/");
+    expect(sessionFor("control")).not.toBe(here);
+  } finally {
+    process.chdir(before);
+  }
+  expect(sessionFor("control")).toBe(here);
+});

@@ -1,3 +1,4 @@
+import * as path from "node:path";
 import { inspect } from "node:util";
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
@@ -228,10 +229,13 @@ const shared = new Map<string, Session>();
 /** The session for a `via`: the caller's own, or the implicit one that this thread has for each server. */
 export function sessionFor(via: string | Session = DEFAULT_ADDRESS): Session {
   if (via instanceof Session) return via;
-  const known = shared.get(via) ?? new Session({ via, idleMs: SHARED_IDLE_MS });
-  shared.delete(via); // moves it to the end: the first is the least recently used
-  shared.set(via, known);
-  const [oldest = via] = shared.keys();
+  checkVia(via, "start a session");
+  // another server's in another directory; path.resolve() of a name needs none that exists
+  const key = /^[/@]/.test(via) ? via : `${path.resolve("directory")} ${via}`;
+  const known = shared.get(key) ?? new Session({ via, idleMs: SHARED_IDLE_MS });
+  shared.delete(key); // moves it to the end: the first is the least recently used
+  shared.set(key, known);
+  const [oldest = key] = shared.keys();
   if (shared.size > SHARED_MAX) shared.delete(oldest); // its users can still use it
   return known;
 }
