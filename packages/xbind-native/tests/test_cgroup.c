@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_cgroup.c - sockets whose device, mark and priority are set by a BPF program of the cgroup
+ * test_cgroup.c - a program under BPF programs of its cgroup: a moved socket is in the server's
  *
- * `ip vrf exec` does the same. Such values count as defaults and are not carried over; what the
- * program sets itself is, even if it is the same value.
+ * One sets device, mark and priority of new sockets, as `ip vrf exec` does. Such values count as
+ * defaults and are not carried over; what the program sets itself is, even if it is the same value.
+ * Another one drops what is sent, as IPAddressDeny= of a systemd unit does.
  */
 #include "support/pair.h"
 #include "support/program.h"
@@ -48,7 +49,17 @@ static int load_marker(void)
 	return load_code(BPF_PROG_TYPE_CGROUP_SOCK, code, sizeof(code) / sizeof(code[0]));
 }
 
-static bool attach(int program)
+static int load_dropper(void)
+{
+	struct bpf_insn code[] = {
+	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
+	    {.code = BPF_JMP | BPF_EXIT},
+	};
+
+	return load_code(BPF_PROG_TYPE_CGROUP_SKB, code, sizeof(code) / sizeof(code[0]));
+}
+
+static bool attach(int program, enum bpf_attach_type type)
 {
 	union bpf_attr attr;
 	int dir = open(group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -56,7 +67,7 @@ static bool attach(int program)
 
 	memset(&attr, 0, sizeof(attr));
 	attr.attach_bpf_fd = (uint32_t)program;
-	attr.attach_type = BPF_CGROUP_INET_SOCK_CREATE;
+	attr.attach_type = type;
 	attr.target_fd = (uint32_t)dir;
 	rc = syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof(attr));
 	close(dir);
@@ -116,19 +127,39 @@ static void bind_in_group(void)
 	check(set, "lo", MARK, PRIORITY);
 }
 
-static void test_same_as_given(void)
+/* Return: 0 or what errno says. */
+static int send_to_port(int fd, int port)
 {
-	int program = load_marker(), status = 0;
+	struct sockaddr_in to = {.sin_family = AF_INET,
+	                         .sin_port = htons((uint16_t)port),
+	                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+	return sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)) < 0 ? errno : 0;
+}
+
+/* xbind(7), CAVEATS: limits of the program's own unit do not hold for a moved socket. */
+static void send_in_group(void)
+{
+	int moved = pair_socket(SOCK_DGRAM), unbound = pair_socket(SOCK_DGRAM);
+
+	CHECK_EQ(pair_bind(moved, 3000), 0);
+	CHECK_EQ(send_to_port(unbound, 3000), EPERM);
+	CHECK_EQ(send_to_port(moved, 3000), pair_preloaded() ? 0 : EPERM);
+}
+
+static void run_in_group(int program, enum bpf_attach_type type, void (*act)(void))
+{
+	int status = 0;
 	pid_t child;
 
 	if (program < 0)
 		test_skip("bpf(2) is refused, as to an ordinary user or in a container");
 	if (!make_group())
 		test_skip("no cgroup of version 2 can be made");
-	child = attach(program) ? fork() : -1;
+	child = attach(program, type) ? fork() : -1;
 	if (child == 0) {
 		CHECK(enter_group());
-		bind_in_group();
+		act();
 		exit(0);
 	}
 	waitpid(child, &status, 0);
@@ -139,8 +170,19 @@ static void test_same_as_given(void)
 	CHECK_EQ(status, 0);
 }
 
+static void test_same_as_given(void)
+{
+	run_in_group(load_marker(), BPF_CGROUP_INET_SOCK_CREATE, bind_in_group);
+}
+
+static void test_limits_of_the_group(void)
+{
+	run_in_group(load_dropper(), BPF_CGROUP_INET_EGRESS, send_in_group);
+}
+
 int main(void)
 {
 	RUN(test_same_as_given);
+	RUN(test_limits_of_the_group);
 	return 0;
 }
