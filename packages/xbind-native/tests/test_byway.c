@@ -151,6 +151,28 @@ static void test_syscall(void)
 	close(set);
 }
 
+#if __SIZEOF_LONG__ == 8
+#define UPPER_HALF (1L << 32) /* may hold anything where a caller declares the number as an int */
+
+static int call_wide_bind(int fd, const void *addr, socklen_t len)
+{
+	return (int)syscall(SYS_bind | UPPER_HALF, fd, addr, len);
+}
+
+static int call_wide_listen(int fd, int backlog)
+{
+	return (int)syscall(SYS_listen | UPPER_HALF, fd, backlog);
+}
+
+static void test_wide_numbers(void)
+{
+	if (syscall(SYS_getpid | UPPER_HALF) != getpid())
+		test_skip("this kernel looks at the upper half, as x86 before Linux 5.14");
+	check_bind(call_wide_bind, true);
+	check_listen(call_wide_listen);
+}
+#endif
+
 #ifdef SYS_socketcall
 static int call_socketcall(long call, long first, long second, long third)
 {
@@ -384,6 +406,9 @@ static void test_other_searches(void)
 int main(void)
 {
 	RUN(test_syscall);
+#if __SIZEOF_LONG__ == 8
+	RUN(test_wide_numbers);
+#endif
 	RUN(test_socketcall);
 	RUN(test_other_calls);
 	RUN(test_stack_of_caller);

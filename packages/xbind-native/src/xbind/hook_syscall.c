@@ -65,7 +65,8 @@ static long enter_socketcall(long number, long call, const void *at)
 }
 #endif
 
-static real_syscall_function *find(long number, real_syscall_function *(*find_next)(void))
+/* The kernel, too, takes the number as an int. */
+static real_syscall_function *find(int number, real_syscall_function *(*find_next)(void))
 {
 	real_syscall_function *next;
 
@@ -89,12 +90,12 @@ static real_syscall_function *find(long number, real_syscall_function *(*find_ne
 
 real_syscall_function *syscall_find(long number)
 {
-	return find(number, real_syscall);
+	return find((int)number, real_syscall);
 }
 
 #if HOOKS_DLSYM
 real_syscall_function *byway_syscall_find(long number)
 {
-	return find(number, real_syscall_of_libc);
+	return find((int)number, real_syscall_of_libc);
 }
 #endif
