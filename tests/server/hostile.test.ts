@@ -187,6 +187,30 @@ test.if(isRoot).each([
   },
 );
 
+/* Asks on 300 connections for packet sockets, and has all replies dropped by a filter of the client's sockets. */
+const VANISHING = `import ctypes, signal, socket, struct, sys
+drop = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))
+clients = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(300)]
+for client in clients:
+    client.connect(sys.argv[1])
+    client.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HP", 1, ctypes.addressof(drop)))
+    client.send(bytes.fromhex(sys.argv[2]))
+signal.pause()`;
+
+test.if(isRoot)(
+  "a client whose packet sockets vanish on their way does not hold up others",
+  async () => {
+    using directory = tempDir();
+    const policy = directory.join("policy.toml");
+    writeFileSync(policy, '[[rule]]\naction = "allow"\nfamily = "AF_PACKET"\ntype = "raw"\n');
+    await using server = await startServer({ args: ["--policy", policy] });
+    const request = encode({ kind: "request", domain: AF_PACKET, type: SOCK_RAW, protocol: 0 });
+    await using _ = here.spawn(["python3", "-c", VANISHING, server.path, request.toHex()]);
+    const refused = () => askStatus(native, server.path, 1000).stats.refusedInFlight;
+    await eventually("most to be refused", () => refused() > 200);
+  },
+);
+
 test("leaks nothing over 1,000,000 requests and 100,000 malformed ones", async () => {
   using directory = tempDir();
   const program = loadProgram(directory);

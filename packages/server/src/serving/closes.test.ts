@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { EPOLLHUP, loadSyscalls } from "@xsocket/xbind-native";
 import { Closes } from "./closes.ts";
 
-const [GONE, THERE] = [3, 4]; // connections
+const [GONE, THERE, EMPTY] = [3, 4, 5]; // connections
 const [INET, PACKET, STREAM, RAW, SOCK_PACKET, NONBLOCK] = [2, 17, 1, 3, 10, 0o4000];
 
 /** With a clock, and sockets that take as many milliseconds to close as their number. */
@@ -10,6 +10,7 @@ function closes() {
   const clock = { now: 5 };
   const sys = { ...loadSyscalls(), monotonic: () => clock.now };
   sys.close = (fd: number) => ((clock.now += fd), 0);
+  sys.sendQueue = (fd: number) => (fd === EMPTY ? 0 : 768);
   sys.poll = (fd: number) => (fd === GONE ? EPOLLHUP : 0);
   return { made: new Closes(sys), clock };
 }
@@ -52,10 +53,15 @@ test("holds back for at most a second, and only for slow closes of packet socket
   made.close(7, GONE, 1000, INET, STREAM | NONBLOCK, true);
   made.close(7, THERE, 1000, PACKET, RAW, true);
   expect(made.holdsBack(1000, PACKET, RAW)).toBe(false);
-  made.close(300, THERE, 1000, PACKET, RAW, false); // the client no longer receives
-  expect(made.holdsBack(1000, PACKET, RAW)).toBe(true);
-  clock.now += 1000;
-  expect(made.holdsBack(1000, PACKET, RAW)).toBe(false);
+  for (const [connection, isSent] of [
+    [THERE, false], // the client no longer receives
+    [EMPTY, true], // a filter of the client has dropped it
+  ] as const) {
+    made.close(300, connection, 1000, PACKET, RAW, isSent);
+    expect(made.holdsBack(1000, PACKET, RAW)).toBe(true);
+    clock.now += 1000;
+    expect(made.holdsBack(1000, PACKET, RAW)).toBe(false);
+  }
 });
 
 test("limits slow closes of all users together to a tenth of the time", () => {

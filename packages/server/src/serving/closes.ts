@@ -38,8 +38,9 @@ export class Closes {
   }
 
   /**
-   * @param connection the client's. If it is still open, ours was not the last copy, and the close was slow only because
-   * the thread lost its processor
+   * @param connection the client's. If it is still open, and held the reply before, ours was not the last copy, and the
+   * close was slow only because the thread lost its processor. A reply that is not there, and was not received, was
+   * dropped by a filter of the client's socket
    * @param isSent false where the client could not be sent its copy, as one that has hung up
    */
   close(
@@ -51,11 +52,12 @@ export class Closes {
     isSent: boolean,
   ): void {
     if (isOrdinary(domain, type)) return void this.#sys.close(socket);
+    const isQueued = isSent && this.#sys.sendQueue(connection) > 0;
     const start = this.#sys.monotonic();
     this.#sys.close(socket);
     const end = this.#sys.monotonic();
     if (end - start < SLOW_MS) return;
-    if (isSent && (this.#sys.poll(connection, 0, 0) & POLLHUP) === 0) return;
+    if (isQueued && (this.#sys.poll(connection, 0, 0) & POLLHUP) === 0) return;
     this.#charge(uid, end, end - start);
   }
 
