@@ -54,7 +54,8 @@ export function activated(path: string, argv: readonly string[]): string[] {
 }
 
 /**
- * Starts a server and waits until it listens.
+ * Starts a server and waits until it serves: its threads start a little after it listens, and on a busy
+ * machine a client would not wait as long for its first answer.
  *
  * @throws {Error} with its output if it ends instead
  */
@@ -64,7 +65,8 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerHa
   const path = options.path ?? stack.use(tempDir()).join("control");
   const argv = [XSOCKET, "serve", path, ...(options.args ?? [])];
   const program = stack.use(place.spawn(argv, { env: options.env ?? {} }));
-  await eventually(`a server at ${path}`, () => program.hasEnded || place.listensAt(path));
+  const isServing = () => program.stderr.includes("serving at ");
+  await eventually(`a server at ${path}`, () => program.hasEnded || isServing());
   if (program.hasEnded) throw new Error(`the server ended at once: ${await said(program)}`);
   stack.defer(() => expectCleanEnd(program));
   const owned = stack.move();

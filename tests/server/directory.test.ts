@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { chmodSync, chownSync, lstatSync, mkdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import {
+  eventually,
   guardDescriptors,
   here,
   isRoot,
@@ -82,10 +83,12 @@ test("warns who else can replace the socket, by owner or ACL", async () => {
   using directory = tempDir();
   const path = directory.join("s");
   const warned = async (...args: string[]) => {
-    await using server = await startServer({ path, args });
-    await server.stop();
-    if (args.length > 0) expect(server.program.stderr).toBe("");
-    return /warning: (.*) can replace the socket in /.exec(server.program.stderr)?.[1];
+    await using server = here.spawn([XSOCKET, "serve", path, ...args]);
+    await eventually("the server", () => here.listensAt(path));
+    server.kill();
+    expect(await server.finished()).toBe(0);
+    if (args.length > 0) expect(server.stderr).toBe("");
+    return /warning: (.*) can replace the socket in /.exec(server.stderr)?.[1];
   };
   expect(await warned()).toBeUndefined();
   await here.run(["setfacl", "-m", "u:4201:x,u:0:rwx", directory.path]);
