@@ -48,7 +48,6 @@ test("logs a client of another PID namespace without a process number", async ()
 
 test("answers requests that came in time although the server was stopped for longer", async () => {
   await using server = await startServer({ args: ["--first-request-ms", "1000"] });
-  await server.program.says(/serving at/);
   const idle = server.sockets();
   using clients = rawClients(server.path, 100); // more events than one wait returns
   await eventually("all to be accepted", () => server.sockets() === idle + 100);
@@ -61,7 +60,6 @@ test("answers requests that came in time although the server was stopped for lon
 
 test("shuts down a client that does not receive its reply in time, and leaves the reply", async () => {
   await using server = await startServer({ args: ["--take-reply-ms", "300"] });
-  await server.program.says(/serving at/);
   const idle = server.sockets();
   using client = new RawClient(server.path);
   client.send();
@@ -86,7 +84,6 @@ test("closes the least recently used connection at the user's bound", async () =
 
 test("does not close a connection with an unread socket at the bound", async () => {
   await using server = await startServer({ args: ["--max-connections-per-user", "4"] });
-  await server.program.says(/serving at/);
   const idle = server.sockets();
   using silent = rawClients(server.path, 4);
   for (const client of silent) {

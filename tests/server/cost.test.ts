@@ -71,7 +71,6 @@ async function callsDuring(pid: number, act: () => Promise<void>) {
 
 test("a request makes no system calls for the log or for idle connections", async () => {
   await using server = await startServer({ args: ["--threads", "1"] });
-  await server.program.says(/serving at/);
   using kept = new RawClient(server.path);
   expect(kept.ask()).toBe(0);
   const askKept = async () => {
@@ -100,7 +99,6 @@ test("a request makes no system calls for the log or for idle connections", asyn
 
 test("a connection with one request makes only the calls it needs, and no epoll call", async () => {
   await using server = await startServer({ args: ["--threads", "1"] });
-  await server.program.says(/serving at/);
   const load = [BENCH_LOAD, server.path, "call", "4", "1"];
   const made = await callsDuring(server.program.pid, async () => {
     expect((await here.run(load)).code).toBe(0);
@@ -128,7 +126,6 @@ test("a refusal that is not logged makes no system call beside its reply", async
   const policy = directory.join("policy");
   writeFileSync(policy, '[[rule]]\naction = "deny"\n');
   await using server = await startServer({ args: ["--threads", "1", "--policy", policy] });
-  await server.program.says(/serving at/);
   using kept = new RawClient(server.path);
   const refuse = () => expect(kept.ask()).toBe(-errno.EPERM);
   for (let i = 0; i < REFUSED; i++) refuse();
@@ -181,7 +178,6 @@ test("metrics do not retry accept in a loop while no descriptor is left", async 
   using directory = tempDir();
   const path = directory.join("metrics");
   await using server = await startServer({ args: ["--threads", "1", "--metrics", path] });
-  await server.program.says(/serving at/);
   const { pid } = server.program;
   const page = async () => (await fetch("http://x/metrics", { unix: path })).status;
   expect(await page()).toBe(200);

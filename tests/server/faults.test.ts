@@ -95,7 +95,6 @@ function failing(pid: number, what: string): Promise<AsyncDisposable> {
 
 test("answers ENFILE when the system has no files left, and recovers", async () => {
   await using server = await startServer({ args: ["--threads", "1"] });
-  await server.program.says(/serving at/);
   using kept = new RawClient(server.path);
   expect(kept.ask()).toBe(0);
   for (const times of [1, 2]) {
@@ -120,7 +119,6 @@ test.each([
   ["sendmsg", "ENOBUFS", -errno.ECONNRESET, "its client cannot be answered: sendmsg"],
 ])("closes a connection on which %s fails with %s and logs why", async (call, error, rc, why) => {
   await using server = await startServer({ args: ["--threads", "1"] });
-  await server.program.says(/serving at/);
   {
     await using _ = await failing(server.program.pid, `${call}:error=${error}:when=1..2`);
     using client = new RawClient(server.path);
@@ -186,7 +184,6 @@ test("a program that ignores server.closed goes on when the server ends by itsel
 test("names the limit of memory as well when no further thread can be had", async () => {
   await using server = await startServer();
   const { program, path } = server;
-  await program.says(/serving at/);
   expect((await here.run(["prlimit", `--pid=${program.pid}`, "--as=1"])).code).toBe(0);
   await crowdUntil(path, () => program.stderr.includes("fewer than 17 threads"), program.pid);
   expect(program.stderr).toContain("or that of memory for their stacks (ulimit -v)");
