@@ -279,6 +279,25 @@ static void test_congestion(void)
 	child_run(choose_each_congestion);
 }
 
+/* Nor does it check the range of these numbers before. */
+static void test_range(void)
+{
+	static const int names[] = {TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT};
+	const int day = 86400, off = 0; /* seconds, more than TCP takes */
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		int fd = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP);
+
+		if (fd < 0)
+			return; /* no such protocol in this kernel */
+		set("a day", fd, IPPROTO_TCP, names[i], &day, sizeof(day));
+		set("after", fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off));
+		bind_any(fd, AF_INET);
+		printf("is %d\n", pair_option(fd, IPPROTO_TCP, names[i]));
+		close(fd);
+	}
+}
+
 #define UDPLITE_SEND_CSCOV_ 10 /* no libc defines it */
 #define UDPLITE_RECV_CSCOV_ 11
 
@@ -499,6 +518,7 @@ int main(void)
 	RUN(test_small_segments);
 	RUN(test_handed_on);
 	RUN(test_congestion);
+	RUN(test_range);
 	RUN(test_coverage);
 	RUN(test_repaired_state);
 	RUN(test_linger);

@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -241,16 +242,27 @@ static int carry_one(const struct carry *carry, const struct option *option)
 	}
 }
 
+/* What MPTCP takes without a look before the first subflow: later, some congestion controls need a
+ * privilege, and the numbers must be in TCP's range. */
+static void carry_unchecked(const struct carry *carry, const struct survey *survey)
+{
+	static const int names[] = {TCP_CONGESTION, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const int row = option_find(IPPROTO_TCP, names[i]);
+
+		if (survey->is_set[row])
+			carry_plain(carry, &options[row]);
+	}
+}
+
 int carry_options(int old, int to, socket_key key, const struct survey *survey)
 {
 	const struct carry carry = {.old = old, .to = to, .key = key};
-	const int congestion = option_find(IPPROTO_TCP, TCP_CONGESTION);
 
-	/* Setting SO_REUSEADDR to 0 creates the first subflow and changes nothing else. The
-	 * congestion control goes before it: later, some algorithms need a privilege. */
 	if (survey->has_subflow) {
-		if (survey->is_set[congestion])
-			carry_plain(&carry, &options[congestion]);
+		carry_unchecked(&carry, survey);
+		/* To 0 this creates the first subflow and changes nothing else. */
 		set_int(to, SOL_SOCKET, SO_REUSEADDR, 0);
 	}
 	for (int row = 0; row < OPTIONS_COUNT; row++) {
