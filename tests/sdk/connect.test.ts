@@ -171,7 +171,7 @@ describe("a connection", () => {
     // the next address has its share of the time
     const other = await listen({ ...common, hostname: "127.0.0.2" });
     const two = { hostname: "two.test", lookup: () => ["127.0.0.1", "127.0.0.2"] };
-    open.push(await connect({ ...common, ...two, timeoutMs: 2000, ipv6Only: true }));
+    open.push(await connect({ ...common, ...two, timeoutMs: 4000, ipv6Only: true }));
     expect(open.at(-1)?.remoteAddress).toBe("127.0.0.2");
     other.stop(true);
     for (const socket of open) socket.terminate();
