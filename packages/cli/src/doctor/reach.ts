@@ -181,7 +181,7 @@ export function socketRow(path: string): Row {
         : failed(
             "socket",
             `${path} does not exist`,
-            `if it runs and this is a container, mount its directory here; else ${startAt(path)}`,
+            `if the server runs and this is a container, mount its directory here; else ${startAt(path)}`,
           );
     case "hidden":
       return skipped("socket", `${path} cannot be seen`);
