@@ -54,7 +54,7 @@ describe("doctor reports", () => {
       rows,
       "socket",
       /in this network namespace/,
-      /listen at a path.*: xsocket serve '?@/,
+      /^if the server runs in another one, .*listen at a path.*: xsocket serve '?@/,
     );
     const within = await examine([name], { place: target });
     const wanting = within.filter(({ status }) => status === "failed" || status === "warning");

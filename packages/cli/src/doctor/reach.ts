@@ -152,7 +152,7 @@ function abstractRow(name: string): Row {
     : failed(
         "socket",
         `there is no ${name} in this network namespace`,
-        `if it runs in another one, have it listen at a path, since abstract names are not visible from there; else start it here: xsocket serve ${shellWord(name)}`,
+        `if the server runs in another one, have it listen at a path, since abstract names are not visible from there; else start it here: xsocket serve ${shellWord(name)}`,
       );
 }
 
