@@ -8,7 +8,10 @@
 #include "support/watched.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/epoll.h>
+
+#define OTHER_PORT 3701
 
 static void make_watched(void)
 {
@@ -198,6 +201,36 @@ static void test_bound_meanwhile(void)
 	CHECK_EQ(pair_port(watched.fd), pair_preloaded() ? NOT_LISTED : watched.port);
 }
 
+static _Atomic pthread_t stopped;
+
+static void bind_interrupted(void)
+{
+	stopped = pthread_self();
+	bind_watched_late();
+}
+
+static void interrupt(void)
+{
+	CHECK_EQ(pthread_kill(stopped, SIGSEGV), 0);
+}
+
+static void bind_in_handler(int number)
+{
+	(void)number;
+	CHECK_EQ(pair_bind(watched.fd, OTHER_PORT), 0);
+}
+
+/* So does the handler of a fault, which cannot wait for the bind that it interrupts. */
+static void test_moved_meanwhile(void)
+{
+	const struct sigaction action = {.sa_handler = bind_in_handler, .sa_flags = SA_RESTART};
+
+	CHECK_EQ(sigaction(SIGSEGV, &action, NULL), 0);
+	watched.fd = pair_socket(SOCK_STREAM);
+	run_watched_move(bind_interrupted, SHUT_RD, interrupt);
+	CHECK_EQ(pair_port(watched.fd), pair_preloaded() ? OTHER_PORT : watched.port);
+}
+
 static void connect_watched(void)
 {
 	CHECK_EQ(pair_connect(watched.fd, NOT_LISTED), 0);
@@ -348,6 +381,7 @@ int main(void)
 	RUN_BY(child_run, test_closed_at_exchange);
 	RUN_BY(child_run, test_closed_before_taken);
 	RUN_BY(child_run, test_bound_meanwhile);
+	RUN_BY(child_run, test_moved_meanwhile);
 	RUN_BY(child_run, test_connected_meanwhile);
 	RUN_BY(child_run, test_forked_while_asking);
 	RUN_BY(child_run, test_forked_before_bind);

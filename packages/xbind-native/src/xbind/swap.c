@@ -308,15 +308,19 @@ static int swap_claimed(int fd, int now, const struct kind *kind, const struct s
 static int swap_renumbered(int fd, const struct kind *kind, const struct swap_call *call,
                            socket_key key)
 {
+	const unsigned before = moved_count();
 	int now = fd, rc = swap_claimed(fd, now, kind, call, key);
 
 	while (rc == SWAP_E_GONE && (now = kind_number_of(key, now)) >= 0)
 		rc = swap_claimed(fd, now, kind, call, key);
-	if (rc == SWAP_E_GONE) {
-		log_left(fd, call->port, "closed by another thread meanwhile");
-		return 0; /* as if it had been bound and then closed */
+	if (rc != SWAP_E_GONE)
+		return rc == SWAP_E_LEAVE && now != fd ? -EINVAL : rc;
+	if (moved_since(fd, before)) { /* by one without a claim (claim.h) */
+		log_left(fd, call->port, "bound by another thread meanwhile");
+		return SWAP_E_LEAVE;
 	}
-	return rc == SWAP_E_LEAVE && now != fd ? -EINVAL : rc;
+	log_left(fd, call->port, "closed by another thread meanwhile");
+	return 0; /* as if it had been bound and then closed */
 }
 
 int swap_socket(int fd, const struct kind *kind, socket_key key, const struct swap_call *call)
