@@ -69,9 +69,11 @@ describe.if(isRoot)("as root", () => {
 
   test.each([
     ["this user listens at a path", "control", 1],
+    ["this user listens at a path that it may not reach", "closed/control", 1],
     ["root listens at an abstract name, whose clients trust root alone", "@xsocket-listens-", 0],
   ])("with --user the kernel says that %s", async (_, name, uid) => {
     using dir = tempDir();
+    mkdirSync(dir.join("closed"), { mode: 0o700 });
     const address = name.startsWith("@") ? name + process.pid : dir.join(name);
     const { program } = await start(here, dir, { address, args: ["--user", "daemon"] });
     await using server = program;

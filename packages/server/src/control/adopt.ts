@@ -68,7 +68,7 @@ export function adoptListener(
   const address = addressOf(sys, fd);
   const file = fileOf(address);
   // else its peers are told the user that this server was before; those of an abstract name trust root
-  if (ownsFile && file) sys.listen(fd, backlog);
+  if (ownsFile && !address.startsWith("@")) sys.listen(fd, backlog);
   const release = async () => {
     // a file that this user may not remove stays, and the next start replaces it
     if (ownsFile && file) await releasePath(sys, file).catch(() => {});
