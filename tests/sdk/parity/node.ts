@@ -190,12 +190,13 @@ await play({
     const server = net.createServer((socket) => void socket.resume());
     const port = await listen(server);
     const told: unknown[] = [];
-    for (const none of ["", false, null]) {
-      const from: object = { localAddress: none, localPort: none };
-      const socket = await connectTo(port, host, from);
-      told.push(socket.localAddress);
-      await once(socket.end(), "close");
-    }
+    for (const none of ["", false, null])
+      for (const localAddress of [none, host]) {
+        const from: object = { localAddress, localPort: none };
+        const socket = await connectTo(port, host, from);
+        told.push(socket.localAddress);
+        await once(socket.end(), "close");
+      }
     return [told, await close(server)];
   },
   async "a connection, half open"() {
