@@ -5,7 +5,7 @@ export * from "./options.ts";
 export { listenerOf } from "./_comm.ts";
 export { counted } from "./_counted.ts";
 export { escapeJson, escapeText } from "./_escape.ts";
-export { hasUnmappedIds } from "./serving/unmapped.ts";
+export { hasUnmappedIds } from "./_unmapped.ts";
 export * from "./policy/index.ts";
 export * from "./server.ts";
 export * from "./service/index.ts";

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { errno, loadSyscalls } from "@xsocket/xbind-native";
 import { descriptors } from "../../../../tests/harness/descriptors.ts";
 import { tempDir } from "../../../../tests/harness/temp.ts";
+import { hasUnmappedIds } from "../_unmapped.ts";
 import { NOBODY } from "../policy/ids.ts";
-import { hasUnmappedIds } from "../serving/unmapped.ts";
 import { lockDirectory, strangersWarning } from "./directory.ts";
 
 const UID = process.geteuid?.() ?? 0;

@@ -13,9 +13,9 @@ import {
 import { DEFAULT_ADDRESS, shellWord } from "@xsocket/protocol";
 import { codeOf, errno, SyscallError, type Syscalls } from "@xsocket/xbind-native";
 import { systemError } from "../_failure.ts";
+import { hasUnmappedIds } from "../_unmapped.ts";
 import { ServeError } from "../error.ts";
 import { NOBODY } from "../policy/ids.ts";
-import { hasUnmappedIds } from "../serving/unmapped.ts";
 import { aclWriters } from "./acl.ts";
 
 const LOCK_EX_NB = 2 | 4;

@@ -1,9 +1,9 @@
 import { SO_PEERCRED, SO_PEERGROUPS, SOL_SOCKET, type Syscalls } from "@xsocket/xbind-native";
+import { hasUnmappedIds } from "../_unmapped.ts";
 import { FIELD } from "../memory/memory.ts";
 import type { Shared } from "../memory/shared.ts";
 import { NOBODY } from "../policy/ids.ts";
 import type { Asker } from "../policy/match.ts";
-import { hasUnmappedIds } from "./unmapped.ts";
 
 /** Names a client in a sentence. One of another PID namespace has no number here, and the kernel says 0. */
 export function describePeer(pid: number, uid: number): string {

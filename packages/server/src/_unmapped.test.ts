@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { here } from "../../../../tests/harness/index.ts";
+import { here } from "../../../tests/harness/index.ts";
 
 const STARVED = `
   import { openSync } from "node:fs";
-  import { hasUnmappedIds } from ${JSON.stringify(join(import.meta.dir, "unmapped.ts"))};
+  import { hasUnmappedIds } from ${JSON.stringify(join(import.meta.dir, "_unmapped.ts"))};
   try {
     for (;;) openSync("/dev/null");
   } catch {}
