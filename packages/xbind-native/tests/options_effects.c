@@ -4,7 +4,6 @@
  *
  * pair -c compares a run without the library with one with it.
  */
-#include "support/child.h"
 #include "support/outcome.h"
 
 #include <linux/tcp.h>
@@ -119,11 +118,6 @@ static void test_packet_info_and_device(void)
 	close(fd);
 }
 
-static void show_number(const char *what, int fd, int name)
-{
-	printf("%s %d\n", what, pair_option(fd, SOL_SOCKET, name));
-}
-
 /* IP_TOS also sets the priority, which may then be set back, even by a call that the library
  * does not see. */
 static void test_priority(void)
@@ -183,20 +177,6 @@ static void test_unlocked(void)
 	close(fd);
 }
 
-/* Makes another socket in the same namespace, connected to fd. */
-static int new_peer(int fd, int type, int protocol)
-{
-	struct sockaddr_in addr;
-	socklen_t len = sizeof(addr);
-	int peer = socket(AF_INET, type, protocol);
-
-	CHECK_EQ(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
-	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	bind_any(peer, AF_INET);
-	show("connect", connect(peer, (struct sockaddr *)&addr, len));
-	return peer;
-}
-
 /* The initial segment size reads the same whether or not it was set. */
 static void test_small_segments(void)
 {
@@ -212,88 +192,6 @@ static void test_small_segments(void)
 		peer = new_peer(fd, SOCK_STREAM, 0);
 		printf("segment %d\n", pair_option(peer, IPPROTO_TCP, TCP_MAXSEG));
 		close(peer);
-		close(fd);
-	}
-}
-
-/* MPTCP passes an option on to connections only if its TCP socket existed when the option was
- * set. Some other options create that. */
-static void test_handed_on(void)
-{
-	static const int before[] = {0, SO_REUSEADDR, SO_REUSEPORT};
-	const int on = 1, off = 0;
-
-	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
-		int fd = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP), peer, conn;
-
-		if (fd < 0)
-			return; /* no such protocol in this kernel */
-		if (before[i])
-			set("before", fd, SOL_SOCKET, before[i], &off, sizeof(off));
-		set("stamps", fd, SOL_SOCKET, SO_TIMESTAMP, &on, sizeof(on));
-		bind_any(fd, AF_INET);
-		show("listen", listen(fd, 1));
-		peer = new_peer(fd, SOCK_STREAM, 0);
-		conn = accept(fd, NULL, NULL);
-		CHECK(conn >= 0);
-		show_number("stamps", conn, SO_TIMESTAMP);
-		close(conn);
-		close(peer);
-		close(fd);
-	}
-}
-
-static void choose_congestion(const char *name)
-{
-	int fd = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP);
-	const int off = 0;
-	char is[16] = "";
-	socklen_t len = sizeof(is);
-
-	if (fd < 0)
-		return; /* no such protocol in this kernel */
-	set(name, fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name));
-	set("after", fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off));
-	bind_any(fd, AF_INET);
-	CHECK_EQ(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, is, &len), 0);
-	printf("is %s\n", is);
-	close(fd);
-}
-
-static void choose_each_congestion(void)
-{
-	FILE *list = fopen("/proc/sys/net/ipv4/tcp_available_congestion_control", "re");
-	char name[16];
-
-	child_drop_capabilities();
-	while (list && fscanf(list, "%15s", name) == 1)
-		choose_congestion(name);
-	if (list)
-		fclose(list);
-	fflush(stdout);
-}
-
-/* Before it has a TCP socket, an MPTCP socket permits any congestion control to any user. */
-static void test_congestion(void)
-{
-	child_run(choose_each_congestion);
-}
-
-/* Nor does it check the range of these numbers before. */
-static void test_range(void)
-{
-	static const int names[] = {TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT};
-	const int day = 86400, off = 0; /* seconds, more than TCP takes */
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		int fd = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP);
-
-		if (fd < 0)
-			return; /* no such protocol in this kernel */
-		set("a day", fd, IPPROTO_TCP, names[i], &day, sizeof(day));
-		set("after", fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off));
-		bind_any(fd, AF_INET);
-		printf("is %d\n", pair_option(fd, IPPROTO_TCP, names[i]));
 		close(fd);
 	}
 }
@@ -516,9 +414,6 @@ int main(void)
 	RUN(test_window);
 	RUN(test_unlocked);
 	RUN(test_small_segments);
-	RUN(test_handed_on);
-	RUN(test_congestion);
-	RUN(test_range);
 	RUN(test_coverage);
 	RUN(test_repaired_state);
 	RUN(test_linger);

@@ -29,4 +29,23 @@ static inline void bind_any(int fd, int domain)
 	printf("there: %d\n", pair_is_there(fd));
 }
 
+static inline void show_number(const char *what, int fd, int name)
+{
+	printf("%s %d\n", what, pair_option(fd, SOL_SOCKET, name));
+}
+
+/* Makes another socket in the same namespace, connected to fd. */
+static inline int new_peer(int fd, int type, int protocol)
+{
+	struct sockaddr_in addr;
+	socklen_t len = sizeof(addr);
+	int peer = socket(AF_INET, type, protocol);
+
+	CHECK_EQ(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	bind_any(peer, AF_INET);
+	show("connect", connect(peer, (struct sockaddr *)&addr, len));
+	return peer;
+}
+
 #endif
