@@ -32,34 +32,33 @@ export class Newcomers {
 
   /** Closes those that have gone, and lets the others wait or have their next turn. Returns how many have gone. */
   settle(): number {
+    return this.#look(this.#takeOn);
+  }
+
+  /** Closes those that have gone, and leaves the others. Returns how many have gone. */
+  endGone(): number {
+    return this.#look(this.#keep);
+  }
+
+  #look(others: (fd: number, events: number) => void): number {
     const count = this.#count;
     if (count === 0) return 0;
     this.#count = 0;
     this.#sys.pollMany(this.#pairs, count);
     let gone = 0;
-    for (let i = 0; i < count; i++)
-      if (this.#settleOne(this.#pairs[2 * i] ?? -1, this.#pairs[2 * i + 1] ?? 0)) gone++;
+    for (let i = 0; i < count; i++) {
+      const fd = this.#pairs[2 * i] ?? -1;
+      const events = this.#pairs[2 * i + 1] ?? 0;
+      if ((events & POLLHUP) === 0) others(fd, events);
+      else if (this.#connections.end(fd)) gone++;
+    }
     return gone;
   }
 
-  /** Closes those that have gone, and leaves the others. Returns how many have gone. */
-  endGone(): number {
-    const count = this.#count;
-    if (count === 0) return 0;
-    this.#count = 0;
-    this.#sys.pollMany(this.#pairs, count);
-    for (let i = 0; i < count; i++) {
-      const fd = this.#pairs[2 * i] ?? -1;
-      if (((this.#pairs[2 * i + 1] ?? 0) & POLLHUP) !== 0) this.#connections.end(fd);
-      else this.add(fd);
-    }
-    return count - this.#count;
-  }
-
-  #settleOne(fd: number, events: number): boolean {
-    if ((events & POLLHUP) !== 0) return this.#connections.end(fd);
+  readonly #takeOn = (fd: number, events: number): void => {
     if (events === 0) this.#connections.release(fd, STATE.idle);
     else this.#serve(fd);
-    return false;
-  }
+  };
+
+  readonly #keep = (fd: number): void => this.add(fd);
 }
