@@ -32,15 +32,15 @@ export class Newcomers {
 
   /** Closes those that have gone, and lets the others wait or have their next turn. Returns how many have gone. */
   settle(): number {
-    return this.#look(this.#takeOn);
+    return this.#look(false);
   }
 
   /** Closes those that have gone, and leaves the others. Returns how many have gone. */
   endGone(): number {
-    return this.#look(this.#keep);
+    return this.#look(true);
   }
 
-  #look(others: (fd: number, events: number) => void): number {
+  #look(keepsOthers: boolean): number {
     const count = this.#count;
     if (count === 0) return 0;
     this.#count = 0;
@@ -49,16 +49,11 @@ export class Newcomers {
     for (let i = 0; i < count; i++) {
       const fd = this.#pairs[2 * i] ?? -1;
       const events = this.#pairs[2 * i + 1] ?? 0;
-      if ((events & POLLHUP) === 0) others(fd, events);
-      else if (this.#connections.end(fd)) gone++;
+      if ((events & POLLHUP) !== 0) gone += this.#connections.end(fd) ? 1 : 0;
+      else if (keepsOthers) this.add(fd);
+      else if (events === 0) this.#connections.release(fd, STATE.idle);
+      else this.#serve(fd);
     }
     return gone;
   }
-
-  readonly #takeOn = (fd: number, events: number): void => {
-    if (events === 0) this.#connections.release(fd, STATE.idle);
-    else this.#serve(fd);
-  };
-
-  readonly #keep = (fd: number): void => this.add(fd);
 }
