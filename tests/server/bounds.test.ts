@@ -234,13 +234,13 @@ test("quotas of connections and of sockets per minute hold across threads", asyn
   expect(server.stats().refusals).toMatchObject({ connections: 4, "sockets per minute": 6 });
 });
 
-test("a client that asks with a connection each time has one at once under a quota", async () => {
+test("four clients that ask with a connection each time have four at once under a quota", async () => {
   using dir = tempDir();
   const policy = dir.join("policy");
   writeFileSync(policy, '[[rule]]\naction = "allow"\nconnections = 4\n');
   const program = loadProgram(dir);
   await using server = await startServer({ args: ["--mode", "0666", "--policy", policy] });
-  const load: Load = { mode: "call", callers: 1, seconds: 0.4 };
+  const load: Load = { mode: "call", callers: 4, seconds: 0.4 };
   expect(await runLoad(program, server.path, load)).toMatchObject({ failed: 0, said: "" });
 });
 

@@ -14,7 +14,7 @@ export const PEER = { getsockopt: () => 12 };
 interface How {
   readonly kernel?: Partial<Syscalls>;
   /** Closes finished connections when room is needed, and returns their number. */
-  readonly settle?: (connections: Connections, served: number[]) => number;
+  readonly makeRoom?: (connections: Connections, served: number[]) => number;
   readonly bounds?: Partial<Bounds>;
   /** Makes a connection idle once it is served, instead of busy. */
   readonly idle?: boolean;
@@ -27,7 +27,7 @@ interface How {
 export function acceptFrom(accept: () => number, how: How = {}) {
   const {
     kernel,
-    settle = () => 0,
+    makeRoom = () => 0,
     bounds = {},
     idle = false,
     times = 1,
@@ -59,7 +59,7 @@ export function acceptFrom(accept: () => number, how: How = {}) {
     connections.release(fd, STATE.idle);
   };
   const peer = new Peer(sys, shared);
-  const over = () => settle(connections, served);
+  const over = () => makeRoom(connections, served);
   const acceptor = new Acceptor(context, connections, peer, over, serve);
   for (let i = 0; i < times; i++) acceptor.accept(ACCEPTS);
   const refused = shared.sum(COUNTER.refusedConnections);

@@ -42,7 +42,7 @@ test("continues after ECONNABORTED and EINTR", () => {
 });
 
 test("closes finished connections before refusing when no descriptor is left", () => {
-  const found = acceptFrom(results(-errno.EMFILE, 100), { settle: () => 1, kernel: PEER });
+  const found = acceptFrom(results(-errno.EMFILE, 100), { makeRoom: () => 1, kernel: PEER });
   expect(found).toMatchObject({ served: [100], closed: [], refused: 0, said: [] });
 });
 
@@ -97,8 +97,8 @@ test("sends a refusal unless the client has sent something malformed", () => {
 });
 
 test.each([
-  [true, ["left", "shut", "asked", "asked", "settled", "given up"]],
-  [false, ["left", "asked", "asked", "settled"]],
+  [true, ["left", "shut", "asked", "asked", "given up"]],
+  [false, ["left", "asked", "asked"]],
 ])(
   "finish() accepts waiting clients, and first shuts the listening socket if it owns that (%p)",
   (ownsListener, order) => {
@@ -113,7 +113,6 @@ test.each([
     const accept = results(100);
     const { acceptor, served } = acceptFrom(() => (step("asked"), accept()), {
       kernel,
-      settle: () => step("settled"),
       times: 0,
       ownsListener,
     });

@@ -31,7 +31,7 @@ const PAUSE_MS = 100; // after accept failed for want of descriptors or memory
 export class Acceptor {
   readonly #context: Context;
   readonly #admission: Admission;
-  readonly #settle: () => number;
+  readonly #makeRoom: () => number;
   readonly #serve: (fd: number) => void;
   readonly #packet = new Uint8Array(new ArrayBuffer(REQUEST_BYTES));
   #listens: boolean; // true in one thread, until the socket is lost
@@ -39,19 +39,19 @@ export class Acceptor {
   #isFailing = false; // since the last one that was accepted
 
   /**
-   * @param settle closes the connections that are over, and tells how many; room may be needed
+   * @param makeRoom closes connections whose clients have gone, and tells how many
    * @param serve takes on a connection that is open now; it does not throw
    */
   constructor(
     context: Context,
     connections: Connections,
     peer: Peer,
-    settle: () => number,
+    makeRoom: () => number,
     serve: (fd: number) => void,
   ) {
     this.#context = context;
-    this.#admission = new Admission(context, connections, peer, settle);
-    this.#settle = settle;
+    this.#admission = new Admission(context, connections, peer, makeRoom);
+    this.#makeRoom = makeRoom;
     this.#serve = serve;
     // several threads would wake each other for nothing, and one keeps up with a minimal server in C
     this.#listens = context.options.index === 0;
@@ -113,7 +113,6 @@ export class Acceptor {
     if (options.ownsListener) sys.shutdown(options.listenFd, SHUT_RD);
     // the kernel lets one more wait than backlog says
     for (let left = options.bounds.backlog; left >= 0 && this.accept(ACCEPTS);) left -= ACCEPTS;
-    this.#settle();
     if (!options.ownsListener) return;
     // closes the socket, and keeps its number taken for the main thread, which will close that
     sys.dupOnto(shared.thread(options.index, THREAD.wake), options.listenFd);
@@ -145,7 +144,7 @@ export class Acceptor {
     if (fd === -errno.EAGAIN) return false;
     if (fd === -errno.ECONNABORTED || fd === -errno.EINTR) return true;
     if (!isScarcity(errnoName(-fd))) this.#pause(-fd);
-    else if (this.#settle() > 0) return true;
+    else if (this.#makeRoom() > 0) return true;
     else this.#useSpare(-fd);
     return false;
   }

@@ -24,7 +24,7 @@ test.each([
   ["a user", { maxConnectionsPerUid: 5 }],
 ])("closes finished connections before refusing at the bound of %s", (_, bounds) => {
   const everybody = results(...Array.from({ length: 20 }, (_each, i) => 100 + i));
-  const found = acceptFrom(everybody, { kernel: PEER, bounds, settle: endServed });
+  const found = acceptFrom(everybody, { kernel: PEER, bounds, makeRoom: endServed });
   expect(found).toMatchObject({ connections: 5, refused: 0, said: [] });
 });
 
@@ -73,7 +73,7 @@ test("a user whose connections are finished counts as one with few", () => {
     },
   };
   const bounds = { maxConnections: 40 };
-  const found = acceptFrom(results(...greedy, ...brisk), { kernel, bounds, settle: endBrisk });
+  const found = acceptFrom(results(...greedy, ...brisk), { kernel, bounds, makeRoom: endBrisk });
   expect(found).toMatchObject({ refused: 0, said: [] });
 });
 
@@ -85,7 +85,7 @@ function closeFirst(connections: Connections, served: number[]): number {
 
 test("does not evict when a finished connection of the user makes room", () => {
   const bounds = { maxConnectionsPerUid: 2 };
-  const how = { kernel: PEER, bounds, idle: true, settle: closeFirst };
+  const how = { kernel: PEER, bounds, idle: true, makeRoom: closeFirst };
   expect(acceptFrom(results(100, 101, 102), how).closed).toEqual([100]);
 });
 

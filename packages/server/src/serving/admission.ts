@@ -13,14 +13,14 @@ export class Admission {
   readonly #context: Context;
   readonly #connections: Connections;
   readonly #peer: Peer;
-  readonly #settle: () => number;
+  readonly #makeRoom: () => number;
 
-  /** @param settle closes the connections that are over, and tells how many; room may be needed */
-  constructor(context: Context, connections: Connections, peer: Peer, settle: () => number) {
+  /** @param makeRoom closes connections whose clients have gone, and tells how many */
+  constructor(context: Context, connections: Connections, peer: Peer, makeRoom: () => number) {
     this.#context = context;
     this.#connections = connections;
     this.#peer = peer;
-    this.#settle = settle;
+    this.#makeRoom = makeRoom;
   }
 
   /**
@@ -38,12 +38,12 @@ export class Admission {
     const { maxConnections, maxConnectionsPerUid } = options.bounds;
     const isUserBound = maxConnectionsPerUid < maxConnections; // else maxConnections is the bound to name
     if (isUserBound && shared.connectionsOf(account) > maxConnectionsPerUid) {
-      this.#settle();
+      while (shared.connectionsOf(account) > maxConnectionsPerUid && this.#makeRoom() > 0);
       if (shared.connectionsOf(account) > maxConnectionsPerUid && !this.#connections.evict(account))
         return this.#over(fd, errno.EMFILE, `the user has ${maxConnectionsPerUid}`);
     }
     if (shared.connections() > this.#room(account)) {
-      this.#settle();
+      while (shared.connections() > this.#room(account) && this.#makeRoom() > 0);
       const room = this.#room(account); // some of this user's own may have been over
       const among = room === maxConnections ? -1 : account;
       const fits = shared.connections() <= room || this.#connections.evict(among);

@@ -41,7 +41,7 @@ export class Answerer {
   readonly #stamp: Stamp;
   readonly #endGone: () => number;
 
-  /** @param endGone closes new connections that have gone, and tells how many; they may count under a quota */
+  /** @param endGone closes connections whose clients have gone, and tells how many; they count until then */
   constructor(context: Context, connections: Connections, peer: Peer, endGone: () => number) {
     this.#context = context;
     this.#connections = connections;
@@ -115,15 +115,20 @@ export class Answerer {
     this.#peer.look(fd);
     const { judge } = this.#context;
     let error = judge.decide(this.#peer, request);
-    if (error !== 0 && judge.refusal === "connections" && this.#endGone() > 0)
+    while (error !== 0 && judge.refusal === "connections" && this.#endGone() > 0)
       error = judge.decide(this.#peer, request);
     if (error !== 0)
       return judge.refusal ? this.#deny(fd, error, judge.refusal) : this.#notMade(fd, error);
-    if (!this.#room.isFor(fd)) return this.#tooMany(fd, "sockets in flight");
+    if (!this.#isRoomFor(fd)) return this.#tooMany(fd, "sockets in flight");
     const { domain, type } = request;
     if (this.#closes.holdsBack(this.#peer.uid, domain, type))
       return this.#tooMany(fd, "slow closes of sockets in flight");
     return this.#handOver(fd);
+  }
+
+  #isRoomFor(fd: number): boolean {
+    while (!this.#room.isFor(fd)) if (this.#endGone() === 0) return false;
+    return true;
   }
 
   #tooMany(fd: number, reason: string): boolean {

@@ -163,6 +163,7 @@ test("waits no longer than until the first deadline", () => {
   const kernel = {
     monotonic: () => now,
     epollWait(_: number, pairs: Uint32Array, _max: number, waitMs: number) {
+      if (waitMs === 0) return 0; // a look for clients that have gone
       now = times[waits.length] ?? Infinity;
       waits.push(waitMs);
       if (waits.length === times.length) orders.push({ kind: "stop" });

@@ -89,10 +89,10 @@ export class Loop {
       this.#connections,
       new Answerer(context, this.#connections, peer, () => turns.endGone()),
     );
-    const settle = () => turns.settle();
+    const makeRoom = () => turns.makeRoom();
     const serve = (fd: number) => turns.first(fd);
     this.#turns = turns;
-    this.#acceptor = new Acceptor(context, this.#connections, peer, settle, serve);
+    this.#acceptor = new Acceptor(context, this.#connections, peer, makeRoom, serve);
     this.#tick = new Tick(sys, shared, options.index, say);
     this.#look = new Look(
       () => sys.monotonic(),
@@ -227,6 +227,7 @@ export class Loop {
     shared.retire(options.index);
     this.#connections.takeInbox();
     this.#acceptor.finish();
+    this.#turns.settle();
     const open: number[] = [];
     for (let fd = 0; fd < shared.descriptors; fd++) if (this.#turns.last(fd)) open.push(fd);
     this.#finishOpen(open);

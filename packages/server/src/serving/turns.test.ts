@@ -3,6 +3,7 @@ import {
   EPOLL_CTL_DEL,
   EPOLLHUP,
   EPOLLIN,
+  EPOLLOUT,
   errno,
   loadSyscalls,
   POLLIN,
@@ -19,12 +20,17 @@ import {
   waitForOrder,
   waitOnce,
 } from "../../test/loop.ts";
+import { threadContext, threadOptions } from "../../test/thread.ts";
 import { UNREAD } from "../memory/flight.ts";
 import { createMemory, FIELD, FIELDS, STATE, THREAD } from "../memory/memory.ts";
 import { Shared } from "../memory/shared.ts";
 import { reclaim } from "../pool/reclaim.ts";
 import { LISTEN_DATA, WAKE_DATA } from "./acceptor.ts";
+import { Answerer } from "./answer.ts";
+import { Connections } from "./connections.ts";
+import { Peer } from "./peer.ts";
 import type { Order } from "./thread.ts";
+import { Turns } from "./turns.ts";
 
 const sys = loadSyscalls();
 
@@ -218,4 +224,50 @@ test.each([1, 2])("an exception in turn %d of a new connection closes it", (turn
   expect(closed).toEqual([...Array<number>(turn).fill(CONNECTION + 1), CONNECTION]);
   expect(said).toEqual(["an exception ended a connection: Error: on demand"]);
   expect(new Shared(memory).connections()).toBe(0);
+});
+
+test("closes connections that have gone before others are refused, and leaves what else is ready", () => {
+  const gone = [
+    [EPOLLIN | EPOLLHUP, STATE.idle, UNREAD.none],
+    [EPOLLHUP, STATE.fresh, UNREAD.none],
+    [EPOLLOUT | EPOLLHUP, STATE.stuck, UNREAD.socket],
+    [EPOLLOUT, STATE.lingering, UNREAD.socket],
+  ] as const;
+  const there = [
+    [EPOLLIN, STATE.idle, UNREAD.none, STATE.idle],
+    [EPOLLOUT, STATE.stuck, UNREAD.plain, STATE.idle], // has received it: this event does not come again
+    [EPOLLHUP, STATE.busy, UNREAD.none, STATE.busy],
+  ] as const;
+  const ready = [...gone, ...there].flatMap(([events], i) => [events, 100 + i]);
+  const ofAnother = 120;
+  ready.push(EPOLLIN, LISTEN_DATA, EPOLLIN, WAKE_DATA, EPOLLHUP, ofAnother);
+  const closed: number[] = [];
+  const context = threadContext(threadOptions(createMemory(DESCRIPTORS, 2), DESCRIPTORS), {
+    epollWait: (_, pairs) => (pairs.set(ready), ready.length / 2),
+    pollMany: (pairs: Int32Array) => ((pairs[1] = EPOLLHUP), 1),
+    receivePacket: receiveRequest,
+    socket: () => -errno.EMFILE,
+    sendPacket: () => 8,
+    sendQueue: () => 0,
+    close: (fd: number) => closed.push(fd),
+  });
+  const { shared } = context;
+  const connections = new Connections(context);
+  const peer = new Peer(context.sys, shared);
+  const turns = new Turns(context, connections, new Answerer(context, connections, peer, () => 0));
+  [...gone, ...there].forEach(([, state, unread], i) => {
+    connections.open(100 + i);
+    shared.flight.setUnread(100 + i, unread);
+    shared.set(100 + i, FIELD.state, state);
+  });
+  connections.open(ofAnother);
+  shared.set(ofAnother, FIELD.owner, 1);
+  shared.set(ofAnother, FIELD.state, STATE.idle);
+  connections.open(CONNECTION);
+  turns.first(CONNECTION); // answered, and gone
+
+  expect(turns.endGone()).toBe(5);
+  expect(closed).toEqual([CONNECTION, 100, 101, 102, 103]);
+  expect(there.map((_, i) => shared.get(104 + i, FIELD.state))).toEqual(there.map((row) => row[3]));
+  expect(shared.connections()).toBe(there.length + 1);
 });

@@ -3,7 +3,8 @@
  *
  * How it works: a connection is taken out of its waiting state, one request of it is answered, and
  * it waits again or ends. New connections that have been answered are looked at together
- * (newcomers.ts). What is thrown meanwhile ends that connection alone.
+ * (newcomers.ts). Before a bound or a quota refuses anything, those that have gone meanwhile are
+ * closed, so that nobody is refused for what is over. What is thrown meanwhile ends that connection alone.
  */
 import { EPOLLHUP, POLLHUP, POLLIN, SHUT_RD } from "@xsocket/xbind-native";
 import { FIELD, STATE, THREAD } from "../memory/memory.ts";
@@ -13,6 +14,8 @@ import { Crowd } from "./crowd.ts";
 import { Fairness } from "./fairness.ts";
 import { Newcomers } from "./newcomers.ts";
 import type { Context } from "./thread.ts";
+
+const LOOKED_AT = 64; // events in one look for clients that have gone
 
 function isWaiting(state: number): boolean {
   return (
@@ -31,6 +34,7 @@ export class Turns {
   readonly #newcomers: Newcomers;
   readonly #crowd: Crowd;
   readonly #fairness: Fairness;
+  readonly #ready = new Uint32Array(new ArrayBuffer(LOOKED_AT * 8));
 
   constructor(context: Context, connections: Connections, answerer: Answerer) {
     const { sys, shared } = context;
@@ -88,14 +92,19 @@ export class Turns {
     }
   }
 
-  /** Lets new connections that have been answered go on or end. Returns how many have gone. */
-  settle(): number {
-    return this.#newcomers.settle();
+  /** Lets new connections that have been answered go on or end. */
+  settle(): void {
+    this.#newcomers.settle();
   }
 
-  /** Closes new connections that have been answered and have gone. Returns how many there were. */
+  /** Closes connections whose clients have gone by now, since others would be refused for them. Returns how many. */
   endGone(): number {
-    return this.#newcomers.endGone();
+    return this.#newcomers.endGone() + this.#endReady();
+  }
+
+  /** The same, and lets new connections that have been answered go on: so those that are idle can be evicted. */
+  makeRoom(): number {
+    return this.#newcomers.settle() + this.#endReady();
   }
 
   /**
@@ -162,9 +171,37 @@ export class Turns {
     return (this.#context.sys.poll(fd, 0, 0) & POLLHUP) !== 0;
   }
 
-  #linger(fd: number): void {
-    if (this.#connections.isUnread(fd)) this.#connections.release(fd, STATE.lingering);
+  #linger(fd: number): boolean {
+    const isUnread = this.#connections.isUnread(fd);
+    if (isUnread) this.#connections.release(fd, STATE.lingering);
     else this.#connections.close(fd);
+    return !isUnread;
+  }
+
+  /* What else is ready stays so for the next wait. */
+  #endReady(): number {
+    const { sys, epollFd, shared } = this.#context;
+    const count = sys.epollWait(epollFd, this.#ready, LOOKED_AT, 0, 0);
+    let gone = 0;
+    for (let i = 0; i < count; i++) {
+      const fd = this.#ready[2 * i + 1] ?? 0;
+      if (fd < shared.descriptors && this.#endIfGone(fd, this.#ready[2 * i] ?? 0)) gone++;
+    }
+    return gone;
+  }
+
+  /* The edge that a stuck or lingering one waits for does not come again. */
+  #endIfGone(fd: number, events: number): boolean {
+    const { shared, options } = this.#context;
+    const state = shared.get(fd, FIELD.state);
+    if (!isWaiting(state) || shared.get(fd, FIELD.owner) !== options.index) return false;
+    const isGone = (events & EPOLLHUP) !== 0;
+    if (!isGone && state !== STATE.stuck && state !== STATE.lingering) return false;
+    if (!shared.change(fd, state, STATE.busy)) return false;
+    if (state === STATE.lingering) return this.#linger(fd);
+    if (isGone) return this.#connections.end(fd);
+    this.#passOver(fd);
+    return false;
   }
 
   #serveGuarded(fd: number): void {
