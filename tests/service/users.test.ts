@@ -159,11 +159,15 @@ describe.if(isRoot)("as root", () => {
     await server.says(/refused AF_INET SOCK_RAW IPPROTO_ICMP \(no rule\)/);
   });
 
-  test("an abstract name serves only root and the server's user by default", async () => {
+  test.each([
+    ["by default", []],
+    ["with a quota", ["--sockets-per-minute", "600"]],
+  ])("an abstract name serves only root and the server's user %s", async (_name, more) => {
     using dir = tempDir();
     await using target = await createNamespace();
     const name = `@xsocket-test-${crypto.randomUUID()}`;
-    const { program } = await start(target, dir, { address: name, args: ["--user", "daemon"] });
+    const args = ["--user", "daemon", ...more];
+    const { program } = await start(target, dir, { address: name, args });
     await using _ = program;
     for (const [uid, expected] of [
       [0, "bound"],

@@ -13,7 +13,7 @@ test("reads every option of serve", () => {
 
 test("ignores spaces around names and ids", async () => {
   const { policy } = serviceOptions({ "allow-user": "root, 7", "allow-group": " 7 ,root" });
-  const { rules } = (typeof policy === "function" ? await policy() : policy) ?? { rules: [] };
+  const { rules } = (typeof policy === "function" ? await policy("/s") : policy) ?? { rules: [] };
   const [root, seven] = [
     { first: 0, last: 0 },
     { first: 7, last: 7 },

@@ -11,10 +11,10 @@ import {
   MAX_THREADS,
   parseIds,
   parseMetricsAddress,
-  type Policy,
   policyFile,
   QUOTA_MAX,
   readAccounts,
+  type RuleFlags,
   type ServiceOptions,
 } from "@xsocket/server";
 import { controlSocket } from "./address.ts";
@@ -89,14 +89,14 @@ function auditFile(name: string): string {
 
 const RULES = ["allow-user", "allow-group", "sockets-per-minute"] as const;
 
-function flagRules(args: ServeArgs): Policy {
-  return flagPolicy({
+function ruleFlags(args: ServeArgs): RuleFlags {
+  return {
     uids: mapped(args["allow-user"], (list) => idsOf("--allow-user", list, userId)),
     gids: mapped(args["allow-group"], (list) => idsOf("--allow-group", list, groupId)),
     socketsPerMinute: mapped(args["sockets-per-minute"], (word) =>
       wholeNumber("--sockets-per-minute", word, { least: 1, most: QUOTA_MAX }),
     ),
-  });
+  };
 }
 
 /* Rules from a file or from the flags. Each reload reads that file, or what the names in the flags stand for. */
@@ -104,12 +104,12 @@ function policy(args: ServeArgs): ServiceOptions["policy"] {
   const file = mapped(args.policy, userPath);
   const beside = RULES.find((name) => args[name] !== undefined);
   if (beside === undefined) return mapped(file, policyFile);
-  let first: Policy | undefined = flagRules(args); // tells mistakes before anything is made
+  let first: RuleFlags | undefined = ruleFlags(args); // tells mistakes before anything is made
   if (file === undefined)
-    return () => {
-      const rules = first ?? flagRules(args);
+    return (address) => {
+      const flags = first ?? ruleFlags(args);
       first = undefined;
-      return rules;
+      return flagPolicy(flags, address);
     };
   throw new MisuseError(
     `--policy and --${beside} cannot be combined: put everything into the file`,

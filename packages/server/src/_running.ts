@@ -8,7 +8,7 @@ import { type Log, say } from "./log.ts";
 import { TOTAL } from "./memory/memory.ts";
 import type { Shared } from "./memory/shared.ts";
 import type { ServeOptions } from "./options.ts";
-import { abstractPolicy, DEFAULT_POLICY } from "./policy/builtin.ts";
+import { defaultPolicy } from "./policy/builtin.ts";
 import { closedWarning } from "./policy/describe.ts";
 import type { Policy } from "./policy/rule.ts";
 import type { Common, Pool } from "./pool/pool.ts";
@@ -59,8 +59,8 @@ export interface Server extends AsyncDisposable {
  * @throws what `options.policy` throws
  */
 export async function loadPolicy(policy: ServeOptions["policy"], address: string): Promise<Policy> {
-  if (policy) return checkPolicy(typeof policy === "function" ? await policy() : policy);
-  return address.startsWith("@") ? abstractPolicy(process.geteuid?.() ?? 0) : DEFAULT_POLICY;
+  if (!policy) return defaultPolicy(address);
+  return checkPolicy(typeof policy === "function" ? await policy(address) : policy);
 }
 
 /** Warns of a policy that refuses everyone. */

@@ -41,11 +41,11 @@ export interface ServeOptions extends GivenBounds {
    */
   readonly threads?: number | undefined;
   /**
-   * Who may ask for what: rules, or a function that reads them, which reload() calls again. By
-   * default ordinary sockets for everyone who can connect; with `@name` for root and the server's
-   * own user.
+   * Who may ask for what: rules, or a function that reads them for the server's address, which reload()
+   * calls again. By default ordinary sockets for everyone who can connect; with `@name` for root and
+   * the server's own user.
    */
-  readonly policy?: Policy | (() => Policy | Promise<Policy>) | undefined;
+  readonly policy?: Policy | ((address: string) => Policy | Promise<Policy>) | undefined;
   /** Takes the server's log records, which are dropped by default. What it throws is an uncaught exception. */
   readonly log?: Log | undefined;
   /** Records below this level are not made; "info" by default. "debug" has one for each request. */

@@ -64,10 +64,17 @@ test("the policy of an abstract name allows root and the server's own user", () 
 test("flags become one rule for users and one for groups", () => {
   const one = [{ first: 1, last: 1 }];
   const tcp = ask("inet stream");
-  const both = flagPolicy({ uids: one, gids: one, socketsPerMinute: 3 });
+  const both = flagPolicy({ uids: one, gids: one, socketsPerMinute: 3 }, "/s");
   expect(firstMatch(both, asker(1, 9), tcp)?.name).toBe("--allow-user");
   expect(firstMatch(both, asker(9, 1), tcp)?.name).toBe("--allow-group");
   expect(firstMatch(both, asker(9, 9), tcp)).toBeUndefined();
   expect(firstMatch(both, asker(1, 1), tcp)?.socketsPerMinute).toBe(3);
-  expect(firstMatch(flagPolicy({ socketsPerMinute: 3 }), asker(9, 9), tcp)?.allow).toBe(true);
+});
+
+test("a quota alone limits those whom the default serves", () => {
+  const tcp = ask("inet stream");
+  const quotaAt = (address: string) =>
+    firstMatch(flagPolicy({ socketsPerMinute: 3 }, address), asker(9, 9), tcp)?.socketsPerMinute;
+  expect(quotaAt("/s")).toBe(3);
+  expect(quotaAt("@s")).toBeUndefined();
 });

@@ -13,15 +13,30 @@ export function abstractPolicy(uid: number): Policy {
   return { source: "the default policy for an abstract name", rules: [plainRule(name, { uids })] };
 }
 
-/** Turns the flags of a command line into rules: one for the users, one for the groups, or one for everyone. */
-export function flagPolicy(
-  flags: Partial<Pick<Rule, "uids" | "gids" | "socketsPerMinute">>,
-): Policy {
-  const { uids, gids, socketsPerMinute } = flags;
-  const rules = [
-    ...(uids ? [plainRule("--allow-user", { uids, socketsPerMinute })] : []),
-    ...(gids ? [plainRule("--allow-group", { gids, socketsPerMinute })] : []),
+/** What counts where no policy is given. */
+export function defaultPolicy(address: string): Policy {
+  return address.startsWith("@") ? abstractPolicy(process.geteuid?.() ?? 0) : DEFAULT_POLICY;
+}
+
+/** The flags of a command line that stand for rules. */
+export type RuleFlags = Partial<Pick<Rule, "uids" | "gids" | "socketsPerMinute">>;
+
+function withQuota(rule: Rule, socketsPerMinute: number | undefined): Rule {
+  return { ...rule, socketsPerMinute };
+}
+
+/**
+ * Turns the flags of a command line into rules: one for the users and one for the groups. A quota alone is for
+ * those whom the default serves, so that it lets nobody in.
+ */
+export function flagPolicy({ uids, gids, socketsPerMinute }: RuleFlags, address: string): Policy {
+  const named = [
+    ...(uids ? [plainRule("--allow-user", { uids })] : []),
+    ...(gids ? [plainRule("--allow-group", { gids })] : []),
   ];
-  const everyone = plainRule("ordinary sockets for everyone", { socketsPerMinute });
-  return { source: "the command line", rules: rules.length > 0 ? rules : [everyone] };
+  const rules = named.length > 0 ? named : defaultPolicy(address).rules;
+  return {
+    source: "the command line",
+    rules: rules.map((rule) => withQuota(rule, socketsPerMinute)),
+  };
 }
