@@ -9,14 +9,30 @@ export interface Verdict {
   readonly failure?: string;
 }
 
-const HEAD = `# Which programs work under libxbind.so
+/* What is before the tables. `logged` is how many programs have a log that was looked at. */
+const opening = (logged: number) => `# Which programs work under libxbind.so
 
-These tables are made by \`./dev programs\`. It starts each program unchanged in a network namespace that has only \`lo\`,
+Search this page for a program: the last column says what it needs. What matters is how a program binds
+([Ways into bind](#ways-into-bind)), so others work as well, except for these:
+
+| a program that | what happens | instead |
+| --- | --- | --- |
+| is statically linked, or written in Go or Free Pascal | \`xsocket run\` refuses it | start it with \`xsocket open --exec\` if it supports systemd's socket activation, let \`socat\` under the library listen for it, or call xsocket(3) in its source |
+| is set-user-ID, or has capabilities on its file | \`xsocket run\` refuses it | start it as the user that it becomes, or a copy without them |
+| is started by one that drops LD_PRELOAD, such as \`env -i\` | its port opens in its own namespace | put \`xsocket run\` directly in front of it |
+| binds each address of its own namespace, as BIND does | its port does not open on the target's own addresses | let it listen on \`0.0.0.0\` or \`::\`, or on an address of the target |
+| changes its root, then its user, and then binds, as vsftpd does | bind(2) fails with ENOENT | mount the directory of the control socket in that root |
+| binds by io_uring | its port opens in its own namespace | turn io_uring off in its settings |
+| runs under Wine | its UDP sockets receive nothing | list only TCP ports, as in \`XBIND=tcp/8080\` |
+
+If a port is not open all the same, [errors.md](errors.md#no-error-and-the-port-is-not-there) says how to find out why.
+
+The tables are made by \`./dev programs\`. It starts each program unchanged in a network namespace that has only \`lo\`,
 once without the library and once with it. A real client connects to it from the namespace in which its port should open.
 Versions are Debian's. "Works" means:
 
 - The client gets its answer.
-- The program's log, if it has one, shows the client's real address.
+- The program's log shows the client's real address (looked at for ${logged} programs).
 - The port is closed in the program's own namespace.
 - Without the library nothing is reachable from outside.
 `;
@@ -33,10 +49,9 @@ function verdictOf({ program, failure }: Verdict): string {
 
 function remarkOf({ program, failure }: Verdict): string {
   if (failure !== undefined) return failure.slice(0, 200);
-  const { cannot, remark, dropsRoot, logsPeerTo } = program;
+  const { cannot, remark, dropsRoot } = program;
   if (cannot !== undefined) return `${cannot.reason}. Instead: ${cannot.instead}`;
   const said = [
-    logsPeerTo === undefined ? undefined : "logs the client's address",
     dropsRoot ? "gives up root before it binds: let its user use the control socket" : undefined,
     remark,
   ];
@@ -66,5 +81,8 @@ export function report(verdicts: readonly Verdict[], before: string): string {
   );
   const kept = before.indexOf(HAND_WRITTEN);
   if (kept < 0) throw new Error(`docs/compatibility.md has lost its heading${HAND_WRITTEN}`);
-  return HEAD + sections.join("") + before.slice(kept);
+  const logged = verdicts.filter(
+    (verdict) => verdictOf(verdict) === "works" && verdict.program.logsPeerTo !== undefined,
+  ).length;
+  return opening(logged) + sections.join("") + before.slice(kept);
 }
