@@ -40,10 +40,10 @@ export const SERVE_ARGS = {
   "allow-user": option("USER", "Serve only these users: names or ids, separated by commas"),
   "allow-group": option("GROUP", "Serve only these groups: names or ids, separated by commas"),
   "sockets-per-minute": option("NUMBER", "Sockets that each user may get in a minute"),
-  audit: option("FILE", "Write a JSON line for each grant and refusal; SIGHUP reopens the file"),
+  audit: option("FILE", "Write a JSON line for each request for a socket; SIGHUP reopens the file"),
   metrics: option(
     "ADDRESS|PATH",
-    "Serve metrics for Prometheus: 127.0.0.1:9100 (or 9100 alone), [::1]:9100, or a path",
+    "Serve metrics for Prometheus: 127.0.0.1:9101 (or 9101 alone), [::1]:9101, or a path",
   ),
   "metrics-remote": flag("Allow metrics on an address that others can reach"),
   "log-format": {

@@ -33,7 +33,7 @@ export interface ServeOptions extends GivenBounds {
   readonly listenFd?: number | undefined;
   /** Whether the file of `listenFd` is removed at the end: for a program that made it and then became another user. */
   readonly ownsFile?: boolean | undefined;
-  /** A file that gets one JSON line for each socket handed over and each refusal. reload() opens it anew. */
+  /** A file that gets a JSON line for each request for a socket. reload() opens it anew. */
   readonly auditFile?: string | undefined;
   /**
    * Serving threads at most, from 1 to 64; {@link DEFAULT_THREADS} by default. Each takes 4 to 20 MB of memory,

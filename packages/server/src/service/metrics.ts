@@ -34,7 +34,7 @@ function isLoopback(host: string): boolean {
 }
 
 /**
- * Reads where to serve metrics: a path, `127.0.0.1:9100`, `[::1]:9100`, or a port alone for 127.0.0.1.
+ * Reads where to serve metrics: a path, `127.0.0.1:9101`, `[::1]:9101`, or a port alone for 127.0.0.1.
  *
  * @param remote whether an address that others can reach is meant
  * @throws {ServeError} MISUSE
@@ -45,7 +45,7 @@ export function parseMetricsAddress(text: string, remote: boolean): MetricsAddre
   const port = Number(found?.[3]);
   if (!found || port > 65_535)
     misuse(
-      `"${text}" is neither an address nor a path for metrics: give a path with a slash, 127.0.0.1:9100 or [::1]:9100`,
+      `"${text}" is neither an address nor a path for metrics: give a path with a slash, 127.0.0.1:9101 or [::1]:9101`,
     );
   const host = found[1] ?? found[2] ?? "127.0.0.1";
   const { isIP } = process.getBuiltinModule("node:net"); // loading it takes some milliseconds, and nothing else here needs it
