@@ -39,7 +39,7 @@ extern "C" {
  *   EPERM         the server's policy refuses this kind of socket, or a quota of
  *                 it is used up, or the server may not make it
  *   EMFILE, ENFILE, ETOOMANYREFS
- *                 a limit or a bound is reached, here or in the server
+ *                 a limit is reached, here or in the server
  *   any other     what socket(2) gave in the server, what connect(2) gave here
  * xsocket(3) says more.
  */
