@@ -17,7 +17,7 @@ Search this page for a program: the last column says what it needs. What matters
 
 | a program that | what happens | instead |
 | --- | --- | --- |
-| is statically linked, or written in Go or Free Pascal | \`xsocket run\` refuses it | start it with \`xsocket open --exec\` if it supports systemd's socket activation, let \`socat\` under the library listen for it, or call xsocket(3) in its source |
+| is statically linked, or written in Go or Free Pascal | \`xsocket run\` refuses it | start it with \`xsocket open --exec\` if it supports systemd's socket activation, call xsocket(3) in its source, or let \`socat\` relay to it, which hides the clients: \`xsocket run --port 8080 -- socat TCP-LISTEN:8080,fork TCP:127.0.0.1:8080\` |
 | is set-user-ID, or has capabilities on its file | \`xsocket run\` refuses it | start it as the user that it becomes, or a copy without them |
 | is started by one that drops LD_PRELOAD, such as \`env -i\` | its port opens in its own namespace | put \`xsocket run\` directly in front of it |
 | binds each address of its own namespace, as BIND does | its port does not open on the target's own addresses | let it listen on \`0.0.0.0\` or \`::\`, or on an address of the target |
