@@ -82,7 +82,7 @@ exec pg_ctlcluster $(ls etc) x start --foreground
     expect: /\|42/,
     logsPeerTo: "output",
     remark:
-      "LD_PRELOAD, XBIND and XSOCKET must be in the cluster's file `environment`, as in /etc/postgresql/15/main: the server gets nothing else, and would open its port at home",
+      "LD_PRELOAD, XBIND and XSOCKET must be in the cluster's file `environment`, as in /etc/postgresql/15/main: the server gets nothing else, and would open its port in its own namespace",
   },
   {
     name: "MariaDB",

@@ -44,7 +44,7 @@ export const messages: readonly Program[] = [
     expect: /220 hello\.example/,
     cannot: {
       reason:
-        "by then it is another user, and starts its set-user-ID program again, for which the dynamic loader ignores LD_PRELOAD: the port opens at home",
+        "by then it is another user, and starts its set-user-ID program again, for which the dynamic loader ignores LD_PRELOAD: the port opens in its own namespace",
       instead: "restart it where it would be reloaded",
     },
   },

@@ -170,7 +170,7 @@ stream { server { listen 8080 udp reuseport; listen [::]:8080 udp reuseport; pro
     run: `${besidePage} ss-server ${ssOptions}`,
     cannot: {
       reason:
-        "its file has capabilities, so for a user without them the dynamic loader ignores LD_PRELOAD: the port opens at home",
+        "its file has capabilities, so for a user without them the dynamic loader ignores LD_PRELOAD: the port opens in its own namespace",
       instead:
         "start a copy made with cp, as in the next line: it has none, and needs none above port 1023",
     },

@@ -97,7 +97,7 @@ export const web: readonly Program[] = [
     ports: "8080",
     logsPeerTo: "access.log",
     remark:
-      "`env LD_PRELOAD; env XBIND; env XSOCKET;` must be in nginx.conf: the next binary gets nothing else, and what it adds would open at home",
+      "`env LD_PRELOAD; env XBIND; env XSOCKET;` must be in nginx.conf: the next binary gets nothing else, and what it adds would open in its own namespace",
   },
   {
     ...http,
