@@ -106,7 +106,7 @@ test.each(SAID)("%s says: %s", async (page, words) => {
 });
 
 test("xbind(7) names the options without which bind fails", () => {
-  const [, text = ""] = read("docs/man/xbind.7").split("Those with meaning for safety");
+  const [, text = ""] = read("docs/man/xbind.7").split("Security-relevant ones");
   const [paragraph = ""] = text.split("\n.Ss ");
   const rows = sources("xbind").matchAll(/^ROW\(\w+, +\d+, +(\w+),.*\bSAFETY\b/gm);
   const names = new Set([...rows].map(([, name = ""]) => name));
