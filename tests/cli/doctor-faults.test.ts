@@ -15,7 +15,7 @@ import {
   strangerAt,
   tempDir,
 } from "../harness/index.ts";
-import { silentServer } from "../sdk/silent.ts";
+import { SilentServer } from "../sdk/silent.ts";
 import { BASE, expectOnly, examine, isToBe, PORT } from "./examine.ts";
 
 guardDescriptors();
@@ -167,12 +167,11 @@ describe("doctor reports", () => {
     const rows = await examine([dir.join("stream")]);
     expectOnly(rows, "server", /EPROTOTYPE/, /Name the control socket/);
 
-    const path = dir.join("control");
-    using silent = silentServer(path, 0);
+    using silent = new SilentServer(0);
     const native = loadSyscalls();
-    const waiting = native.handoverConnect(path, 0);
-    expectOnly(await examine([path]), "server", /ETIMEDOUT/, /stopped or overloaded/);
-    for (const fd of [waiting, native.accept(silent.fd)]) native.close(fd);
+    const waiting = native.handoverConnect(silent.path, 0);
+    expectOnly(await examine([silent.path]), "server", /ETIMEDOUT/, /stopped or overloaded/);
+    for (const fd of [waiting, await silent.accept()]) native.close(fd);
   });
 
   test.each([

@@ -12,7 +12,7 @@ import {
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
-import { silentServer } from "../sdk/silent.ts";
+import { SilentServer } from "../sdk/silent.ts";
 import { quietRun } from "./quiet.ts";
 
 guardDescriptors();
@@ -144,9 +144,8 @@ test.each([
   [", though it ignores SIGTERM", ["env", "--ignore-signal=TERM"]],
   [", though it has all signals blocked", ["env", "--block-signal"]],
 ])("Bun ends with a launcher that is killed%s", async (_state, start) => {
-  using dir = tempDir();
-  using _ = silentServer(dir.join("silent"), 1); // so that Bun has something to wait for
-  await using launcher = here.spawn([...start, ...checked(dir.join("silent"))]);
+  using silent = new SilentServer(); // so that Bun has something to wait for
+  await using launcher = here.spawn([...start, ...checked(silent.path)]);
   const { pid } = launcher;
   const look = () => readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
   const bun = await eventually("Bun", () => look() || undefined);

@@ -9,10 +9,9 @@ import {
   here,
   netnsCookie,
   startServer,
-  tempDir,
 } from "../harness/index.ts";
 import { fdOf, rejection } from "./observed.ts";
-import { deafListener, silentServer } from "./silent.ts";
+import { deafListener, SilentServer } from "./silent.ts";
 
 guardDescriptors();
 
@@ -178,10 +177,8 @@ describe("a connection", () => {
   });
 
   test("through a server that does not answer ends with the deadline", async () => {
-    using dir = tempDir();
-    const via = dir.join("control");
-    using _ = silentServer(via, 8);
-    using session = new Session({ via });
+    using server = new SilentServer();
+    using session = new Session({ via: server.path });
     const place = { hostname: "127.0.0.1", port: 80, socket: { data() {} }, timeoutMs: 100 };
     const given = { via: session, ...place };
     const from = performance.now();

@@ -2,7 +2,6 @@ import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { fetchVia, listen, serve } from "@xsocket/client";
-import { checked, loadSyscalls, POLLHUP, POLLIN } from "@xsocket/xbind-native";
 import {
   createNamespace,
   eventually,
@@ -10,7 +9,7 @@ import {
   startServer,
   tempDir,
 } from "../harness/index.ts";
-import { silentServer } from "./silent.ts";
+import { endOf, SilentServer } from "./silent.ts";
 
 guardDescriptors();
 
@@ -159,21 +158,15 @@ test("dispose closes kept connections and those being made, and later requests k
 });
 
 test("an aborted fetch closes its connection to the control socket", async () => {
-  using dir = tempDir();
-  const via = dir.join("control");
-  using silent = silentServer(via, 8);
-  using there = fetchVia(via, { timeoutMs: Infinity });
-  const native = loadSyscalls();
+  using silent = new SilentServer();
+  using there = fetchVia(silent.path, { timeoutMs: Infinity });
   for (const protocol of ["http", "https"]) {
     const controller = new AbortController();
     const given = there(`${protocol}://127.0.0.1/`, { signal: controller.signal });
-    await eventually("the request", () => (native.poll(silent.fd, POLLIN, 0) & POLLIN) !== 0);
-    const connection = checked("accept", native.accept(silent.fd));
+    const connection = await silent.accept();
     controller.abort();
     await expect(given).rejects.toMatchObject({ name: "AbortError" });
-    const isClosed = (): boolean => (native.poll(connection, 0, 0) & POLLHUP) !== 0;
-    await eventually("the connection to be closed", isClosed);
-    native.close(connection);
+    await endOf(connection);
   }
 });
 

@@ -9,7 +9,7 @@ import { HttpAgent, HttpsAgent, listen, nodeListen, serve } from "@xsocket/clien
 import { eventually, guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
 import { makeCertificate } from "./certificate.ts";
 import { portOf } from "./observed.ts";
-import { silentServer } from "./silent.ts";
+import { SilentServer } from "./silent.ts";
 
 guardDescriptors();
 
@@ -177,11 +177,10 @@ test("a signal among an agent's own options ends its connections, as with http.A
 });
 
 test("a signal among an agent's own options ends a connection that is being made", async () => {
-  using dir = tempDir();
-  const via = dir.join("control");
-  using _ = silentServer(via, 0);
+  using server = new SilentServer(0);
   const controller = new AbortController();
-  const agent = new HttpAgent({ via, timeoutMs: 2000 }, { signal: controller.signal } as object);
+  const own = { signal: controller.signal } as object;
+  const agent = new HttpAgent({ via: server.path, timeoutMs: 2000 }, own);
   const request = http.get({ host: "127.0.0.1", port: 80, agent });
   controller.abort("enough");
   const [error] = await once(request, "error");

@@ -1,8 +1,7 @@
 /* When a session opens and closes its connection. */
 import { describe, expect, spyOn, test } from "bun:test";
 import { Session, udp } from "@xsocket/client";
-import { encode, RESPONSE_BYTES } from "@xsocket/protocol";
-import { checked, errno, loadSyscalls, POLLHUP, POLLIN } from "@xsocket/xbind-native";
+import { errno, loadSyscalls } from "@xsocket/xbind-native";
 import {
   descriptors,
   eventually,
@@ -13,32 +12,26 @@ import {
   tempDir,
 } from "../harness/index.ts";
 import { PATIENT_MS, rejection } from "./observed.ts";
-import { silentServer } from "./silent.ts";
+import { answer, endOf, SilentServer } from "./silent.ts";
 
 guardDescriptors();
 
 describe("a session", () => {
   test("closes its connection when all unanswered requests are aborted", async () => {
-    using dir = tempDir();
-    const via = dir.join("control");
-    using server = silentServer(via, 8);
-    using session = new Session({ via });
-    const native = loadSyscalls();
+    using server = new SilentServer();
+    using session = new Session({ via: server.path });
     for (const answers of [0, 1]) {
       const controller = new AbortController();
       const answered = Array.from({ length: answers }, () => rejection(session.socket()));
       const given = session.socket({ signal: controller.signal });
-      const connection = checked("accept", native.accept(server.fd));
+      const connection = await server.accept();
       controller.abort();
       await expect(given).rejects.toMatchObject({ name: "AbortError" });
-      const refusal = encode({ kind: "response", error: errno.EPERM });
       for (const refused of answered) {
-        native.sendPacket(connection, refusal, RESPONSE_BYTES, -1);
+        answer(connection, errno.EPERM);
         expect((await refused).code).toBe("EPERM");
       }
-      const isClosed = () => (native.poll(connection, 0, 0) & POLLHUP) !== 0;
-      await eventually("the connection to be closed", isClosed);
-      native.close(connection);
+      await endOf(connection);
     }
   });
 
@@ -137,20 +130,16 @@ describe("a session", () => {
   });
 
   test("clears the idle timer of a connection that is gone", async () => {
-    using dir = tempDir();
-    const via = dir.join("control");
-    using server = silentServer(via, 8);
-    const native = loadSyscalls();
-    const session = new Session({ via, idleMs: 60_000 });
+    using server = new SilentServer();
+    const session = new Session({ via: server.path, idleMs: 60_000 });
     using begun = spyOn(globalThis, "setTimeout");
     using ended = spyOn(globalThis, "clearTimeout");
     for (let round = 0; round < 2; round++) {
       const asked = rejection(session.socket({ timeoutMs: PATIENT_MS }));
-      await eventually("a connection", () => native.poll(server.fd, POLLIN, 0) > 0);
-      const fd = checked("accept", native.accept(server.fd));
-      native.sendPacket(fd, encode({ kind: "response", error: errno.EPERM }), RESPONSE_BYTES, -1);
+      const connection = await server.accept();
+      answer(connection, errno.EPERM);
       expect((await asked).code).toBe("EPERM");
-      native.close(fd);
+      loadSyscalls().close(connection);
     }
     session.close();
     const timers = begun.mock.results.filter((_, i) => begun.mock.calls[i]?.[1] === 60_000);

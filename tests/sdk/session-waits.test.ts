@@ -1,30 +1,24 @@
 /* A session whose server is late, full or gone: how long its requests wait, and what becomes of them. */
 import { describe, expect, spyOn, test } from "bun:test";
-import { connect, listen, Session, type XSocketError, xsocketSync } from "@xsocket/client";
-import { encode, RESPONSE_BYTES } from "@xsocket/protocol";
+import { connect, listen, Session, xsocketSync } from "@xsocket/client";
 import { askStatus } from "@xsocket/server";
-import { checked, errno, loadSyscalls, POLLIN } from "@xsocket/xbind-native";
-import {
-  descriptors,
-  eventually,
-  guardDescriptors,
-  startServer,
-  tempDir,
-} from "../harness/index.ts";
+import { errno, loadSyscalls } from "@xsocket/xbind-native";
+import { descriptors, guardDescriptors, startServer } from "../harness/index.ts";
 import { PATIENT_MS, rejection } from "./observed.ts";
-import { silentServer } from "./silent.ts";
+import { answer, SilentServer } from "./silent.ts";
 
 guardDescriptors();
 
+const native = loadSyscalls();
+
 describe("a session", () => {
   test("gives each request its own deadline and error while the backlog is full, then stops trying", async () => {
-    using dir = tempDir();
-    const via = dir.join("control");
-    using _ = silentServer(via, 0);
+    using server = new SilentServer(0);
+    const via = server.path;
     const full = [xsocketSync, xsocketSync]; // which fill the backlog
     for (const form of full) expect(() => form({ via, timeoutMs: 1 })).toThrow("ETIMEDOUT");
     const session = new Session({ via });
-    using tries = spyOn(loadSyscalls(), "handoverConnect");
+    using tries = spyOn(native, "handoverConnect");
     const from = performance.now();
     const first = rejection(session.socket({ timeoutMs: 1200, type: "dgram" }));
     await Bun.sleep(1000);
@@ -50,7 +44,7 @@ describe("a session", () => {
     const place = { via: session, hostname: "127.0.0.1", socket: { data() {} } };
     using listener = await listen({ ...place, port: 0 });
     using _ = await connect({ ...place, port: listener.port });
-    const granted = (): number => askStatus(loadSyscalls(), server.path, PATIENT_MS).stats.granted;
+    const granted = (): number => askStatus(native, server.path, PATIENT_MS).stats.granted;
     const before = granted();
     const asked = session.socket({ timeoutMs: 50 }); // runs among descriptor events: timers are next
     for (let left = 1000; granted() === before && left > 0; left--) Bun.sleepSync(10); // for at most 10 s
@@ -59,59 +53,43 @@ describe("a session", () => {
   });
 
   test("that has connected times out in the step ask, not reach", async () => {
-    using dir = tempDir();
-    const via = dir.join("control");
-    using silent = silentServer(via, 0);
-    const native = loadSyscalls();
-    const waiting = [native.handoverConnect(via, 0)];
-    using session = new Session({ via });
+    using server = new SilentServer(0);
+    const waiting = [native.handoverConnect(server.path, 0)];
+    using session = new Session({ via: server.path });
     const reached = rejection(session.socket({ timeoutMs: 1000 }));
     await Bun.sleep(20); // it has found no room
-    waiting.push(checked("accept", native.accept(silent.fd)));
+    waiting.push(await server.accept());
     expect(await reached).toMatchObject({ code: "ETIMEDOUT", step: "ask" });
     session.close();
     for (const fd of waiting) native.close(fd);
   });
 
   test("rejects with ECONNREFUSED if the server ends while its backlog is full", async () => {
-    using dir = tempDir();
-    const via = dir.join("control");
-    const native = loadSyscalls();
-    using session = new Session({ via });
-    const waiting: number[] = [];
-    const refused: Promise<XSocketError>[] = [];
-    {
-      using _ = silentServer(via, 0);
-      waiting.push(native.handoverConnect(via, 0));
-      refused.push(rejection(session.socket()), rejection(session.socket()));
-      await Bun.sleep(5);
-    }
+    using server = new SilentServer(0);
+    using session = new Session({ via: server.path });
+    const waiting = native.handoverConnect(server.path, 0);
+    const refused = [rejection(session.socket()), rejection(session.socket())];
+    await Bun.sleep(5);
+    server.end();
     for (const error of await Promise.all(refused))
       expect(error).toMatchObject({ code: "ECONNREFUSED", step: "reach" });
-    for (const fd of waiting) native.close(fd);
+    native.close(waiting);
   });
 
   test("repeats a lost request once only, and does not treat its connection as idle meanwhile", async () => {
-    using dir = tempDir();
-    const via = dir.join("control");
-    using server = silentServer(via, 8);
-    const native = loadSyscalls();
-    const accept = async (): Promise<number> => {
-      await eventually("a connection", () => native.poll(server.fd, POLLIN, 0) > 0);
-      return checked("accept", native.accept(server.fd));
-    };
-    using session = new Session({ via, idleMs: 20 });
+    using server = new SilentServer();
+    using session = new Session({ via: server.path, idleMs: 20 });
     const first = rejection(session.socket({ timeoutMs: PATIENT_MS }));
-    native.close(await accept());
-    const connection = await accept();
+    native.close(await server.accept());
+    const connection = await server.accept();
     await Bun.sleep(50); // an idle connection would be closed by now
     const second = rejection(session.socket({ timeoutMs: PATIENT_MS }));
     await Bun.sleep(20);
-    expect(native.poll(server.fd, POLLIN, 0)).toBe(0);
+    expect(server.isCalled()).toBe(false);
     native.close(connection);
     expect((await first).code).toBe("ECONNRESET");
-    const again = await accept();
-    native.sendPacket(again, encode({ kind: "response", error: errno.EPERM }), RESPONSE_BYTES, -1);
+    const again = await server.accept();
+    answer(again, errno.EPERM);
     expect((await second).code).toBe("EPERM");
     native.close(again);
   });
@@ -119,7 +97,6 @@ describe("a session", () => {
   test("sends again after EAGAIN, and gives up if sending also fails on a new connection", async () => {
     await using server = await startServer();
     using session = new Session({ via: server.path });
-    const native = loadSyscalls();
     using connects = spyOn(native, "handoverConnect");
     using sends = spyOn(native, "handoverSend").mockReturnValueOnce(-errno.EAGAIN);
     (await session.socket({ timeoutMs: PATIENT_MS })).close();
@@ -132,10 +109,8 @@ describe("a session", () => {
   test.each([0, 100])(
     "sets few timers while it waits for an answer for longer than idleMs (%d ms)",
     async (idleMs) => {
-      using dir = tempDir();
-      const via = dir.join("control");
-      using _ = silentServer(via, 8);
-      using session = new Session({ via, idleMs });
+      using server = new SilentServer();
+      using session = new Session({ via: server.path, idleMs });
       const waits = rejection(session.socket({ timeoutMs: 600 }));
       using timers = spyOn(globalThis, "setTimeout");
       await waits;
@@ -147,7 +122,7 @@ describe("a session", () => {
     await using server = await startServer({ args: ["--backlog", "1"] });
     await server.program.pause();
     const crowd: number[] = [];
-    for (let fd = 0; fd >= 0; crowd.push(fd)) fd = loadSyscalls().handoverConnect(server.path, 0);
+    for (let fd = 0; fd >= 0; crowd.push(fd)) fd = native.handoverConnect(server.path, 0);
     using session = new Session({ via: server.path });
     const alone = session.socket({ signal: AbortSignal.timeout(20) });
     await expect(alone).rejects.toMatchObject({ name: "TimeoutError" });
@@ -159,6 +134,6 @@ describe("a session", () => {
     const sockets = await Promise.all(asked);
     expect(descriptors().size).toBe(before + sockets.length + 1);
     for (const socket of sockets) socket.close();
-    for (const fd of crowd.slice(0, -1)) loadSyscalls().close(fd);
+    for (const fd of crowd.slice(0, -1)) native.close(fd);
   });
 });

@@ -4,8 +4,7 @@ import { getEventListeners } from "node:events";
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { connect, fetchVia, Session, type SocketKind, xsocket } from "@xsocket/client";
-import { encode, RESPONSE_BYTES } from "@xsocket/protocol";
-import { checked, errno, errnoName, loadSyscalls } from "@xsocket/xbind-native";
+import { errno, errnoName, loadSyscalls } from "@xsocket/xbind-native";
 import {
   createNamespace,
   descriptors,
@@ -21,7 +20,7 @@ import {
   tempDir,
 } from "../harness/index.ts";
 import { optionOf, PATIENT_MS, rejection } from "./observed.ts";
-import { silentServer } from "./silent.ts";
+import { answer, SilentServer } from "./silent.ts";
 
 guardDescriptors();
 
@@ -97,10 +96,8 @@ describe("a session", () => {
   });
 
   test("rejects pending and later requests with ECANCELED when it is closed", async () => {
-    using dir = tempDir();
-    const via = dir.join("control");
-    using _ = silentServer(via, 8);
-    const session = new Session({ via });
+    using server = new SilentServer();
+    const session = new Session({ via: server.path });
     const underWay = [1, 2, 3].map(() => rejection(session.socket()));
     session.close();
     const asked = "get an IPv4 stream socket";
@@ -122,20 +119,16 @@ describe("a session", () => {
   });
 
   test("gives each request the server's error, even one that could mean a lost answer", async () => {
-    using dir = tempDir();
-    const via = dir.join("control");
-    using server = silentServer(via, 8);
-    using session = new Session({ via });
+    using server = new SilentServer();
+    using session = new Session({ via: server.path });
     const { ETIMEDOUT, EAGAIN, EINTR, ECONNRESET, EBADMSG, EPERM } = errno;
     const numbers = [ETIMEDOUT, EAGAIN, EINTR, ECONNRESET, EBADMSG, EPERM];
     const errors = numbers.map(() => rejection(session.socket({ timeoutMs: 2 * PATIENT_MS })));
-    const native = loadSyscalls();
-    const connection = checked("accept", native.accept(server.fd));
-    for (const error of numbers)
-      native.sendPacket(connection, encode({ kind: "response", error }), RESPONSE_BYTES, -1);
+    const connection = await server.accept();
+    for (const error of numbers) answer(connection, error);
     const codes = (await Promise.all(errors)).map(({ code }) => code);
     expect(codes).toEqual(numbers.map((number) => errnoName(number)));
-    native.close(connection);
+    loadSyscalls().close(connection);
   });
 
   test.skipIf(isContained)("works in several Workers at once", async () => {
@@ -193,12 +186,10 @@ describe("a session", () => {
 
   test.skipIf(!isRoot)("gets sockets as the new user after a change of uid", async () => {
     await using server = await startServer({ args: ["--mode", "0666"] });
-    using dir = tempDir();
-    const silent = dir.join("control");
-    using _ = silentServer(silent, 8);
-    chmodSync(silent, 0o666);
-    const program = [process.execPath, join(import.meta.dir, "change-uid.ts"), server.path, silent];
-    const { stdout, stderr } = await here.run(program);
+    using silent = new SilentServer();
+    chmodSync(silent.path, 0o666);
+    const program = [process.execPath, join(import.meta.dir, "change-uid.ts")];
+    const { stdout, stderr } = await here.run([...program, server.path, silent.path]);
     expect(stdout + stderr).toBe(`0 ${ORDINARY_UID} ${ORDINARY_UID}\nECANCELED ECANCELED\n`);
   });
 });

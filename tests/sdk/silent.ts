@@ -1,28 +1,72 @@
 import { xsocketSync } from "@xsocket/client";
 import {
   AF_UNIX,
+  encode,
   encodeAddress,
   parseAddress,
+  RESPONSE_BYTES,
   SOCK_CLOEXEC,
   SOCK_SEQPACKET,
 } from "@xsocket/protocol";
-import { checked, loadSyscalls } from "@xsocket/xbind-native";
+import { checked, loadSyscalls, POLLHUP, POLLIN } from "@xsocket/xbind-native";
 import { bindTo, boundPort } from "../../packages/client/src/_socket.ts";
+import { eventually, tempDir } from "../harness/index.ts";
 
-/** Listens at a path and never accepts or answers: at most `backlog` + 1 clients get that far. */
-export function silentServer(path: string, backlog: number): Disposable & { readonly fd: number } {
-  const native = loadSyscalls();
-  const fd = checked("socket", native.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  const address = encodeAddress(parseAddress(path));
-  checked("bind", native.bind(fd, address, address.byteLength));
-  checked("listen", native.listen(fd, backlog));
-  return { fd, [Symbol.dispose]: () => void native.close(fd) };
+const native = loadSyscalls();
+
+/** A server that does nothing by itself: a test accepts its clients, and answers. Disposing of it removes its directory. */
+export class SilentServer implements Disposable {
+  readonly #dir = tempDir();
+  readonly #fd = checked("socket", native.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  #ended = false;
+  readonly path = this.#dir.join("control");
+
+  /** Listens: at most `backlog` + 1 clients get that far. */
+  constructor(backlog = 8) {
+    const address = encodeAddress(parseAddress(this.path));
+    checked("bind", native.bind(this.#fd, address, address.byteLength));
+    checked("listen", native.listen(this.#fd, backlog));
+  }
+
+  /** Whether a client waits to be accepted. */
+  isCalled(): boolean {
+    return native.poll(this.#fd, POLLIN, 0) > 0;
+  }
+
+  /** Waits for the next client. The test closes the connection. */
+  async accept(): Promise<number> {
+    await eventually("a connection", () => this.isCalled());
+    return checked("accept", native.accept(this.#fd));
+  }
+
+  /** Ends as one that is killed: its socket file stays. */
+  end(): void {
+    if (!this.#ended) native.close(this.#fd);
+    this.#ended = true;
+  }
+
+  [Symbol.dispose](): void {
+    this.end();
+    this.#dir[Symbol.dispose]();
+  }
+}
+
+/** Answers a request on a connection: with an error, or with 0 and a socket. */
+export function answer(connection: number, error: number, socket = -1): void {
+  native.sendPacket(connection, encode({ kind: "response", error }), RESPONSE_BYTES, socket);
+}
+
+/** Waits until the client has closed a connection, and closes it, too. */
+export async function endOf(connection: number): Promise<void> {
+  const hasEnded = (): boolean => (native.poll(connection, 0, 0) & POLLHUP) !== 0;
+  await eventually("the connection to be closed", hasEnded);
+  native.close(connection);
 }
 
 /** A listener of the target at 127.0.0.1 that never accepts: connections past the first get no answer. */
 export function deafListener(via: string): Disposable & { readonly port: number } {
   const socket = xsocketSync({ via });
   bindTo(socket.fd, { family: 4, address: "127.0.0.1", scope: undefined }, 0);
-  checked("listen", loadSyscalls().listen(socket.fd, 0));
+  checked("listen", native.listen(socket.fd, 0));
   return { port: boundPort(socket.fd), [Symbol.dispose]: () => socket.close() };
 }

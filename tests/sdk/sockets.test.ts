@@ -10,10 +10,9 @@ import {
   isContained,
   netnsCookie,
   startServer,
-  tempDir,
 } from "../harness/index.ts";
 import { optionOf, rejection } from "./observed.ts";
-import { silentServer } from "./silent.ts";
+import { SilentServer } from "./silent.ts";
 
 guardDescriptors();
 
@@ -122,9 +121,8 @@ describe("a server that does not answer", () => {
   ])(
     "and $state gives ETIMEDOUT or the abort's reason, and does not block the event loop",
     async ({ backlog }) => {
-      using dir = tempDir();
-      const via = dir.join("control");
-      using _ = silentServer(via, backlog);
+      using server = new SilentServer(backlog);
+      const via = server.path;
       using session = new Session({ via });
       const limits = { timeoutMs: 200 };
       const attempt = async (): Promise<boolean> => {
