@@ -10,7 +10,7 @@ import {
   netnsCookie,
   startServer,
 } from "../harness/index.ts";
-import { fdOf, rejection } from "./observed.ts";
+import { fdOf, firstFrame, rejection } from "./observed.ts";
 import { deafListener, SilentServer } from "./silent.ts";
 
 guardDescriptors();
@@ -118,14 +118,9 @@ describe("a connection", () => {
 
   test("that fails has the caller's line first in its stack", async () => {
     await using server = await startServer();
-    let stack: unknown;
-    try {
-      await connect({ via: server.path, hostname: "127.0.0.1", port: 9, socket: { data() {} } });
-    } catch (error) {
-      stack = Reflect.get(Object(error), "stack");
-    }
-    const [first] = /^ +at .*$/m.exec(String(stack)) ?? [];
-    expect(first).toContain(import.meta.file);
+    const place = { via: server.path, hostname: "127.0.0.1", port: 9 };
+    const call = async () => await connect({ ...place, socket: { data() {} } });
+    expect(await firstFrame(call)).toContain(import.meta.file);
   });
 
   test("that fails uncaught prints what has failed, and no source line of the package", async () => {

@@ -9,6 +9,7 @@ import {
   startServer,
   tempDir,
 } from "../harness/index.ts";
+import { firstFrame } from "./observed.ts";
 import { endOf, SilentServer } from "./silent.ts";
 
 guardDescriptors();
@@ -173,14 +174,9 @@ test("an aborted fetch closes its connection to the control socket", async () =>
 test("the stack of a failed fetch begins at the caller's line", async () => {
   await using server = await startServer();
   using there = fetchVia(server.path);
-  let stack: unknown;
-  try {
-    await there("http://127.0.0.1:9/");
-  } catch (error) {
-    stack = Reflect.get(Object(error), "stack");
-  }
-  const [first] = /^ +at .*$/m.exec(String(stack)) ?? [];
-  expect(first).toContain(import.meta.file);
+  expect(await firstFrame(async () => await there("http://127.0.0.1:9/"))).toContain(
+    import.meta.file,
+  );
 });
 
 test("fetch rejects what it cannot do through the target, with an error code", async () => {

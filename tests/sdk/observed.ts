@@ -16,6 +16,12 @@ export async function rejection(promise: Promise<unknown>): Promise<XSocketError
   throw new Error(`no XSocketError but ${String(error)}`);
 }
 
+/** The first line of the stack of a call that has to fail, and that `call` awaits. */
+export async function firstFrame(call: () => Promise<unknown>): Promise<string> {
+  const { stack } = await rejection(call());
+  return /^ +at .*$/m.exec(String(stack))?.[0] ?? "";
+}
+
 /** An integer socket option, by the kernel's numbers; 0 if it cannot be read. */
 export function optionOf(fd: number, level: number, name: number): number {
   const value = new Int32Array(new ArrayBuffer(4));

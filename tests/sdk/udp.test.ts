@@ -8,7 +8,7 @@ import {
   netnsCookie,
   startServer,
 } from "../harness/index.ts";
-import { fdOf } from "./observed.ts";
+import { fdOf, firstFrame } from "./observed.ts";
 
 guardDescriptors();
 
@@ -187,14 +187,8 @@ test("a name that has no address fails with the caller's line first in the stack
   await using server = await startServer();
   const hostname = "none.test";
   for (const place of [{ hostname }, { connect: { hostname, port: 9 } }]) {
-    let stack: unknown;
-    try {
-      await udp({ via: server.path, lookup: () => [], ...place });
-    } catch (error) {
-      stack = Reflect.get(Object(error), "stack");
-    }
-    const [first] = /^ +at .*$/m.exec(String(stack)) ?? [];
-    expect(first).toContain(import.meta.file);
+    const call = async () => await udp({ via: server.path, lookup: () => [], ...place });
+    expect(await firstFrame(call)).toContain(import.meta.file);
   }
 });
 
