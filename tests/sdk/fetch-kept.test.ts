@@ -12,7 +12,7 @@ import {
   startServer,
   tempDir,
 } from "../harness/index.ts";
-import { makeCertificate } from "./certificate.ts";
+import { webCertificate } from "./certificate.ts";
 import { isSocketAt, optionOf, portOf as portOfServer } from "./observed.ts";
 
 guardDescriptors();
@@ -101,8 +101,7 @@ function probing(request: Request, server: Bun.Server<undefined>): Response {
 }
 
 test("TCP asks for a silent peer as late as on a connection of Bun's fetch", async () => {
-  using dir = tempDir();
-  const certificate = await makeCertificate(dir.path, "web.test");
+  const certificate = await webCertificate();
   await using server = await startServer();
   const place = { via: server.path, hostname, port: 0, fetch: probing };
   using plain = await serve(place);
@@ -246,8 +245,7 @@ test("a request is not sent again after a partial or malformed answer, or dispos
 });
 
 test("the certificate is checked against the host of the URL, not the host header", async () => {
-  using dir = tempDir();
-  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  const { key, cert } = await webCertificate();
   await using server = await startServer();
   using web = await serve({ via: server.path, port: 0, tls: { key, cert }, fetch: told });
   using there = fetchVia(server.path, { lookup: () => [hostname] });
@@ -268,8 +266,7 @@ test("the certificate is checked against the host of the URL, not the host heade
 });
 
 test("a request that checks the certificate otherwise does not use a kept connection", async () => {
-  using dir = tempDir();
-  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  const { key, cert } = await webCertificate();
   await using server = await startServer();
   using web = await serve({ via: server.path, port: 0, tls: { key, cert }, fetch: told });
   using there = fetchVia(server.path, { lookup: () => [hostname] });
@@ -285,8 +282,7 @@ test("a request that checks the certificate otherwise does not use a kept connec
 });
 
 test("a new connection resumes an earlier TLS session as Bun's own do, if that was checked in the same way", async () => {
-  using dir = tempDir();
-  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  const { key, cert } = await webCertificate();
   await using server = await startServer();
   const resumed: boolean[] = [];
   const answer = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nhi";
@@ -325,8 +321,7 @@ test("a new connection resumes an earlier TLS session as Bun's own do, if that w
 });
 
 test("fetchVia offers HTTP/1.1 in the TLS handshake and nothing else, as fetch does", async () => {
-  using dir = tempDir();
-  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  const { key, cert } = await webCertificate();
   await using server = await startServer();
   const taken: unknown[] = [];
   const ALPNProtocols = ["h2", "http/1.1"];

@@ -3,8 +3,8 @@ import { expect, test } from "bun:test";
 import * as http from "node:http";
 import { connect, fetchVia, HttpAgent, listen, listenSync, nodeConnect } from "@xsocket/client";
 import { serve, serveSync, udp } from "@xsocket/client";
-import { guardDescriptors, startServer, tempDir } from "../harness/index.ts";
-import { makeCertificate } from "./certificate.ts";
+import { guardDescriptors, startServer } from "../harness/index.ts";
+import { webCertificate } from "./certificate.ts";
 
 guardDescriptors();
 
@@ -24,8 +24,7 @@ class Pinned {
 }
 
 test("serve has the TLS of an object's class, as Bun.serve", async () => {
-  using dir = tempDir();
-  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  const { key, cert } = await webCertificate();
   await using server = await startServer();
   class Pages {
     readonly via = server.path;
@@ -43,8 +42,7 @@ test("serve has the TLS of an object's class, as Bun.serve", async () => {
 });
 
 test("fetchVia has the options of a request that an object inherits, as fetch", async () => {
-  using dir = tempDir();
-  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  const { key, cert } = await webCertificate();
   await using server = await startServer();
   using fetchThere = fetchVia(server.path);
   const place = { hostname: "127.0.0.1", port: 0, tls: { key, cert } };
@@ -86,8 +84,7 @@ test("a Request that has an option which does not go with via is refused", async
 });
 
 test("a connection is kept for requests whose tls is of a class", async () => {
-  using dir = tempDir();
-  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  const { key, cert } = await webCertificate();
   await using server = await startServer();
   using fetchThere = fetchVia(server.path);
   using pages = Bun.serve({
@@ -134,8 +131,7 @@ test("listen, connect and udp have the handlers that an object inherits", async 
 });
 
 test("connect takes handlers and TLS options of a class, and reads no more of it than Bun.connect", async () => {
-  using dir = tempDir();
-  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  const { key, cert } = await webCertificate();
   await using server = await startServer();
   class Trusting {
     readonly #ca = cert;

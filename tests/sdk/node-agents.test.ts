@@ -6,8 +6,8 @@ import * as https from "node:https";
 import { BlockList } from "node:net";
 import * as tls from "node:tls";
 import { HttpAgent, HttpsAgent, listen, nodeListen, serve } from "@xsocket/client";
-import { eventually, guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
-import { makeCertificate } from "./certificate.ts";
+import { eventually, guardDescriptors, here, startServer } from "../harness/index.ts";
+import { webCertificate } from "./certificate.ts";
 import { portOf } from "./observed.ts";
 import { SilentServer } from "./silent.ts";
 
@@ -30,8 +30,7 @@ test("Bun's undici and node-fetch do not use a given agent, as sdk.md says", asy
 });
 
 test("HttpsAgent checks the certificate against servername, and its timeoutMs does not limit the answer", async () => {
-  using dir = tempDir();
-  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  const { key, cert } = await webCertificate();
   await using server = await startServer();
   const via = server.path;
   await using web = await serve({
@@ -77,8 +76,7 @@ async function emitted(asked: http.ClientRequest): Promise<string[]> {
 }
 
 test("HttpsAgent sends the host as SNI, servername in its place, and none for an empty one or an address", async () => {
-  using dir = tempDir();
-  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  const { key, cert } = await webCertificate();
   await using server = await startServer();
   const names: unknown[] = [];
   const web = tls.createServer({ key, cert }, (client) => {
@@ -100,8 +98,7 @@ test("HttpsAgent sends the host as SNI, servername in its place, and none for an
 });
 
 test("a socket of an agent emits connect and ready once its request has it, as one of Node's agents does", async () => {
-  using dir = tempDir();
-  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  const { key, cert } = await webCertificate();
   await using server = await startServer();
   const via = server.path;
   await using web = await serve({ via, port: 0, fetch: hello });

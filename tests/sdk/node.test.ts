@@ -16,14 +16,13 @@ import {
   startServer,
   tempDir,
 } from "../harness/index.ts";
-import { makeCertificate } from "./certificate.ts";
+import { webCertificate } from "./certificate.ts";
 import { portOf } from "./observed.ts";
 
 guardDescriptors();
 
 test("node:net, node:http, node:tls and node:dgram work in the target", async () => {
-  using dir = tempDir();
-  const certificate = await makeCertificate(dir.path, "web.test");
+  const certificate = await webCertificate();
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   const { path: via } = server;
@@ -248,8 +247,7 @@ test("node:dgram sockets belong to the target even if the program has closed its
 });
 
 test("tls.connect over a connection to an address in brackets checks that address", async () => {
-  using dir = tempDir();
-  const certificate = await makeCertificate(dir.path, "web.test");
+  const certificate = await webCertificate();
   await using server = await startServer();
   await using secure = tls.createServer(certificate);
   await nodeListen(secure, { via: server.path, host: "::1" });

@@ -4,14 +4,8 @@ import { createSocket } from "node:dgram";
 import * as http from "node:http";
 import { createServer } from "node:net";
 import { connect, listen, nodeBind, nodeListen, serve, Session } from "@xsocket/client";
-import {
-  createNamespace,
-  guardDescriptors,
-  hasIpv6,
-  startServer,
-  tempDir,
-} from "../harness/index.ts";
-import { makeCertificate } from "./certificate.ts";
+import { createNamespace, guardDescriptors, hasIpv6, startServer } from "../harness/index.ts";
+import { webCertificate } from "./certificate.ts";
 import { fdOf, optionOf } from "./observed.ts";
 
 guardDescriptors();
@@ -43,8 +37,7 @@ const isV6Only = /v6only:1/;
 
 describe.skipIf(!hasIpv6)("options take effect in", () => {
   test("serve", async () => {
-    using dir = tempDir();
-    const tls = await makeCertificate(dir.path, "web.test");
+    const tls = await webCertificate();
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     using session = new Session({ via: server.path });

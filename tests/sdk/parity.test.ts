@@ -4,8 +4,8 @@
  */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { createNamespace, guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
-import { makeCertificate } from "./certificate.ts";
+import { createNamespace, guardDescriptors, here, startServer } from "../harness/index.ts";
+import { webCertificate } from "./certificate.ts";
 
 guardDescriptors();
 
@@ -16,8 +16,7 @@ function script(file: string): string {
 test.each(["tcp", "udp", "fetch", "node"])(
   "%s: the SDK gives the same results as Bun's own functions in the target",
   async (name) => {
-    using dir = tempDir();
-    const { key, cert } = await makeCertificate(dir.path, "web.test");
+    const { key, cert } = await webCertificate();
     const env = { KEY: key, CERT: cert };
     await using target = await createNamespace();
     await target.run(["ip", "route", "add", "224.0.0.0/4", "dev", "lo"]);

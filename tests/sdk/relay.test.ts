@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { basename } from "node:path";
 import { createNamespace, guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
 import { HIDING, said, WITHOUT_INET } from "./behind-relay.ts";
-import { makeCertificate } from "./certificate.ts";
+import { makeCertificate, webCertificate } from "./certificate.ts";
 import { curl, WS } from "./web-clients.ts";
 
 guardDescriptors();
@@ -91,8 +91,7 @@ describe("where Bun's epoll set cannot be read, or Bun cannot make sockets,", ()
   );
 
   test("a relay asks clients for certificates and checks them", async () => {
-    using dir = tempDir();
-    const { key, cert } = await makeCertificate(dir.path, "web.test");
+    const { key, cert } = await webCertificate();
     const script = `
       const [key, cert] = words;
       const tls = { key, cert, ca: cert, requestCert: true, rejectUnauthorized: true };

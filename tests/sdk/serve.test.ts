@@ -14,7 +14,7 @@ import {
   startServer,
   tempDir,
 } from "../harness/index.ts";
-import { makeCertificate } from "./certificate.ts";
+import { webCertificate } from "./certificate.ts";
 import { curl, WS } from "./web-clients.ts";
 import { isSocketAt } from "./observed.ts";
 
@@ -74,8 +74,7 @@ describe("serve", () => {
   test.each(["http", "https"])(
     "works as Bun.serve does, in the target: %s, routes, WebSocket, reload, stop",
     async (scheme) => {
-      using dir = tempDir();
-      const tls = scheme === "https" ? { tls: await makeCertificate(dir.path, "web.test") } : {};
+      const tls = scheme === "https" ? { tls: await webCertificate() } : {};
       await using target = await createNamespace();
       await using xsocketServer = await startServer({ place: target });
       for (const form of [serve, serveSync]) {

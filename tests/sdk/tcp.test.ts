@@ -12,7 +12,7 @@ import {
   startServer,
   tempDir,
 } from "../harness/index.ts";
-import { makeCertificate } from "./certificate.ts";
+import { makeCertificate, webCertificate } from "./certificate.ts";
 
 guardDescriptors();
 
@@ -166,8 +166,7 @@ describe("TLS", () => {
   test.skipIf(!hasIpv6)(
     "works for listeners and connections, which check the host name",
     async () => {
-      using dir = tempDir();
-      const { key, cert } = await makeCertificate(dir.path, "web.test");
+      const { key, cert } = await webCertificate();
       await using target = await createNamespace();
       await using server = await startServer({ place: target });
       using listener = await listen({

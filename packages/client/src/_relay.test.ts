@@ -5,7 +5,7 @@ import { connect, type Socket } from "node:net";
 import { AF_INET, SOCK_CLOEXEC, SOCK_STREAM } from "@xsocket/protocol";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { tempDir } from "../../../tests/harness/index.ts";
-import { makeCertificate } from "../../../tests/sdk/certificate.ts";
+import { webCertificate } from "../../../tests/sdk/certificate.ts";
 import { startRelayed } from "./_relay.ts";
 import { bindTo, boundPort } from "./_socket.ts";
 import { OwnedSocket } from "./owned.ts";
@@ -67,8 +67,7 @@ test("a relay that cannot start removes its directory and leaves the socket open
 });
 
 test("a relay has the TLS that an object inherits", async () => {
-  using dir = tempDir();
-  const { key, cert } = await makeCertificate(dir.path, "web.test");
+  const { key, cert } = await webCertificate();
   for (const tls of [{ key, cert }, Object.create({ key, cert })]) {
     using pages = relayed({ tls, fetch });
     const answer = await globalThis.fetch(urlOf(pages), { tls: { ca: cert } });
