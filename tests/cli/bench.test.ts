@@ -1,12 +1,5 @@
 import { expect, test } from "bun:test";
-import {
-  createNamespace,
-  guardDescriptors,
-  here,
-  startServer,
-  typed,
-  XSOCKET,
-} from "../harness/index.ts";
+import { guardDescriptors, here, startServer, typed, XSOCKET } from "../harness/index.ts";
 
 guardDescriptors();
 
@@ -16,8 +9,7 @@ interface Row {
 }
 
 test("bench prints measurements as a table or as JSON", async () => {
-  await using target = await createNamespace();
-  await using server = await startServer({ place: target });
+  await using server = await startServer({ place: "own" });
   const bench = [XSOCKET, "bench", "--seconds", "0.1", server.path];
   const table = await here.run(bench);
   expect(table).toMatchObject({ code: 0, stderr: "" }); // no progress bar in a pipe

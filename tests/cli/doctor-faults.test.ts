@@ -72,10 +72,9 @@ describe("doctor reports", () => {
   });
 
   test("permission for a directory on the path without search permission", async () => {
-    await using target = await createNamespace();
     using dir = tempDir();
     mkdirSync(dir.join("a/b"), { recursive: true });
-    await using server = await startServer({ place: target, path: dir.join("a/b/control") });
+    await using server = await startServer({ place: "own", path: dir.join("a/b/control") });
     const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
     const itsGroup = uid === 0 ? 4201 : gid;
     chownSync(dir.join("a"), uid, itsGroup);
@@ -153,8 +152,7 @@ describe("doctor reports", () => {
   });
 
   test("server for a socket whose server has ended", async () => {
-    await using target = await createNamespace();
-    await using server = await startServer({ place: target });
+    await using server = await startServer({ place: "own" });
     server.program.kill("SIGKILL");
     await server.program.exited;
     const remedy = /xsocket serve.* If it runs, a container .* directory, not the file/;
@@ -208,8 +206,7 @@ describe("doctor reports", () => {
   });
 
   test("tcp4 for a stopped server, which is asked only once", async () => {
-    await using target = await createNamespace();
-    await using server = await startServer({ place: target });
+    await using server = await startServer({ place: "own" });
     await server.program.pause();
     const rows = await examine([server.path, "--port", "udp/3000", "--port", "udp/3001"]);
     server.program.kill("SIGCONT");
@@ -234,12 +231,9 @@ describe("doctor reports", () => {
   test.each(kindsToBe)(
     "%s for a kind of socket that the policy denies",
     async (name, family, type) => {
-      using dir = tempDir();
       const rule = `[[rule]]\naction = "deny"\nfamily = "${family}"\ntype = "${type}"\n`;
-      writeFileSync(dir.join("policy"), `${rule}[[rule]]\naction = "allow"\n`);
-      await using target = await createNamespace();
-      const args = ["--policy", dir.join("policy")];
-      await using server = await startServer({ place: target, args });
+      const policy = `${rule}[[rule]]\naction = "allow"\n`;
+      await using server = await startServer({ place: "own", policy });
       const rows = await examine([server.path, "--port", "3000"]);
       expectOnly(rows, name, /EPERM|EACCES/, /policy/);
       const ofPort = rows.filter((row) => PORT.includes(row.name)).map(({ status }) => status);
@@ -248,11 +242,8 @@ describe("doctor reports", () => {
   );
 
   test("only kinds of sockets that some port needs", async () => {
-    using dir = tempDir();
-    writeFileSync(dir.join("policy"), '[[rule]]\naction = "allow"\ntype = "stream"\n');
-    await using target = await createNamespace();
-    const args = ["--policy", dir.join("policy")];
-    await using server = await startServer({ place: target, args });
+    const policy = '[[rule]]\naction = "allow"\ntype = "stream"\n';
+    await using server = await startServer({ place: "own", policy });
     const broken = async (...ports: string[]) => {
       const rows = await examine([server.path, ...ports.flatMap((port) => ["--port", port])]);
       return rows.filter(({ status }) => status === "failed").map(({ name }) => name);

@@ -45,9 +45,8 @@ describe("doctor reports", () => {
     [8, ["port-firewall"]],
     [9, []],
   ])("checks that get no socket under a quota of %d sockets per minute", async (quota, names) => {
-    await using target = await createNamespace();
     const args = ["--sockets-per-minute", String(quota)];
-    await using server = await startServer({ place: target, args });
+    await using server = await startServer({ place: "own", args });
     const rows = await examine([server.path, "--port", "tcp/3000"]);
     const broken = rows.filter(({ status }) => status === "failed");
     expect(broken.map(({ name }) => name)).toEqual(names);
@@ -55,16 +54,12 @@ describe("doctor reports", () => {
   });
 
   test("no port as failed when the policy denies the sockets for it", async () => {
-    await using target = await createNamespace();
-    using dir = tempDir();
     for (const [key, expected] of [
       ['family = "inet"', ["ok", "ok", "skipped"]],
       ['type = "stream"', ["skipped", "skipped", "skipped"]],
     ] as const) {
-      const text = `[[rule]]\naction = "deny"\n${key}\n[[rule]]\naction = "allow"\n`;
-      writeFileSync(dir.join("policy"), text);
-      const args = ["--policy", dir.join("policy")];
-      await using server = await startServer({ place: target, args });
+      const policy = `[[rule]]\naction = "deny"\n${key}\n[[rule]]\naction = "allow"\n`;
+      await using server = await startServer({ place: "own", policy });
       const rows = await examine([server.path, "--port", "tcp/3000"]);
       const ofPort = rows.filter(({ name }) => PORT.includes(name)).map(({ status }) => status);
       expect(ofPort, key).toEqual(hasIpv6 ? [...expected] : ["skipped", "skipped", "skipped"]);
@@ -72,8 +67,7 @@ describe("doctor reports", () => {
   });
 
   test("libraries when libxbind is missing, foreign, or at a path with a space", async () => {
-    await using target = await createNamespace();
-    await using server = await startServer({ place: target });
+    await using server = await startServer({ place: "own" });
     using dir = tempDir();
     const env = { XSOCKET_LIBDIR: dir.path };
     copyFileSync(libraryPath("xsocket"), dir.join("libxsocket.so"));
@@ -102,8 +96,7 @@ describe("doctor reports", () => {
   });
 
   test("libraries when one is unreadable, empty, or of another version", async () => {
-    await using target = await createNamespace();
-    await using server = await startServer({ place: target });
+    await using server = await startServer({ place: "own" });
     using dir = tempDir();
     const env = { XSOCKET_LIBDIR: dir.path };
     for (const name of ["xsocket", "xbind"] as const)
@@ -158,8 +151,7 @@ describe("doctor reports", () => {
   });
 
   test("port-privilege for a port that the unit denies", async () => {
-    await using target = await createNamespace();
-    await using server = await startServer({ place: target });
+    await using server = await startServer({ place: "own" });
     const start = refusing("bind", 2, 16, "EPERM"); // as SocketBindDeny=ipv4 does
     const rows = await examine([server.path, "--port", "3000"], { start });
     const found = /may not bind port 3000: EPERM for TCP over IPv4, EPERM for UDP over IPv4$/;
@@ -187,8 +179,7 @@ describe("doctor reports", () => {
   });
 
   test("program for one that is missing or cannot be preloaded", async () => {
-    await using target = await createNamespace();
-    await using server = await startServer({ place: target });
+    await using server = await startServer({ place: "own" });
     using dir = tempDir();
     writeFileSync(dir.join("p.c"), "int main(void) { return 0; }\n");
     await here.run(["gcc", "-static", "-o", "p", "p.c"], { cwd: dir.path });

@@ -142,8 +142,7 @@ time.sleep(60)`;
 });
 
 test.skipIf(!hasIpv6)("--family 6 opens a port of IPv6", async () => {
-  await using target = await createNamespace();
-  await using server = await startServer({ place: target });
+  await using server = await startServer({ place: "own" });
   const open = [XSOCKET, "open", server.path, "--family", "6", "--port", "3000", "--exec"];
   const { stdout } = await here.run([...open, "python3", "-c", FAMILY]);
   expect(stdout).toBe("AF_INET6 ('::', 3000, 0, 0)\n");
@@ -152,8 +151,7 @@ test.skipIf(!hasIpv6)("--family 6 opens a port of IPv6", async () => {
 test.if(isRoot)(
   "prints the name of a namespace from ip-netns(8) to a privileged user",
   async () => {
-    await using target = await createNamespace();
-    await using server = await startServer({ place: target });
+    await using server = await startServer({ place: "own" });
     const script = `mount -t tmpfs none /run && "$@" && mkdir -p /run/netns && cd /run/netns &&
     ln -s /proc/0/ns/net before && touch lan vpn && ln -s /proc/0/ns/net behind && cd - >/dev/null &&
     mount --bind /proc/${server.program.pid}/ns/net /run/netns/vpn && "$@"`;
@@ -199,8 +197,7 @@ test.each([
   ["no numbers of namespaces", refusing("getsockopt", 2, 71, "ENOPROTOOPT")],
   ["no sockets of its own namespace", refusing("socket", 0, 2, "EAFNOSUPPORT")],
 ])("gets a socket with %s", async (_what, start) => {
-  await using target = await createNamespace();
-  await using server = await startServer({ place: target });
+  await using server = await startServer({ place: "own" });
   const xsocket = (...argv: string[]) => here.run([...start, XSOCKET, ...argv]);
   expect(await xsocket("open", server.path, "--exec", "echo", "ran")).toEqual({
     code: 0,

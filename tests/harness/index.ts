@@ -6,7 +6,7 @@
  *
  *   test("a page crosses", async () => {
  *     await using target = await createNamespace();      // a network namespace with only lo, which is up
- *     await using server = await startServer({ place: target });
+ *     await using server = await startServer({ place: target }); // place: "own" if the test does not use it
  *     await using inside = await createNamespace();
  *     await using program = inside.spawn(["python3", "-m", "http.server", "3000"], {
  *       env: { LD_PRELOAD: libraryPath("xbind"), XBIND: "3000", XSOCKET: server.path },

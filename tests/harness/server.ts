@@ -1,6 +1,8 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { shellWord } from "@xsocket/protocol";
 import { socketsOf } from "./descriptors.ts";
+import { createNamespace } from "./namespace.ts";
 import { here, type Place, type RunOptions } from "./place.ts";
 import type { Running } from "./running.ts";
 import { tempDir } from "./temp.ts";
@@ -18,10 +20,12 @@ const STOP_MS = 30_000; // on a busy machine
 
 /** Options for starting a server. */
 export interface ServerOptions {
-  /** The namespace whose sockets it hands out; the tests' own by default. */
-  readonly place?: Place;
+  /** The namespace whose sockets it hands out: the tests' own by default, or one of its own. */
+  readonly place?: Place | "own";
   /** Its control socket, a path or `@name`; a path of its own by default. */
   readonly path?: string;
+  /** The text of its policy. */
+  readonly policy?: string;
   /** Further arguments for `xsocket serve`. */
   readonly args?: readonly string[];
   readonly env?: RunOptions["env"];
@@ -61,10 +65,16 @@ export function activated(path: string, argv: readonly string[]): string[] {
  */
 export async function startServer(options: ServerOptions = {}): Promise<ServerHandle> {
   await using stack = new AsyncDisposableStack();
-  const place = options.place ?? here;
-  const path = options.path ?? stack.use(tempDir()).join("control");
-  const argv = [XSOCKET, "serve", path, ...(options.args ?? [])];
-  const program = stack.use(place.spawn(argv, { env: options.env ?? {} }));
+  const { place: where = here, policy, args = [], env = {} } = options;
+  const place = where === "own" ? stack.use(await createNamespace()) : where;
+  const dir = stack.use(tempDir());
+  const path = options.path ?? dir.join("control");
+  const argv = [XSOCKET, "serve", path, ...args];
+  if (policy !== undefined) {
+    writeFileSync(dir.join("policy"), policy);
+    argv.push("--policy", dir.join("policy"));
+  }
+  const program = stack.use(place.spawn(argv, { env }));
   const isServing = () => program.stderr.includes("serving at ");
   await eventually(`a server at ${path}`, () => program.hasEnded || isServing());
   if (program.hasEnded) throw new Error(`the server ended at once: ${await said(program)}`);

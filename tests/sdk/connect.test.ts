@@ -57,8 +57,7 @@ describe("a connection", () => {
   test.skipIf(!hasIpv6)(
     "is made only to addresses of the same IP version as localAddress",
     async () => {
-      await using target = await createNamespace();
-      await using server = await startServer({ place: target });
+      await using server = await startServer({ place: "own" });
       const names = { lookup: () => ["127.0.0.1", "::1"] };
       const common = { via: server.path, port: 1, socket: { data() {} }, ...names };
       const from = (localAddress: string, hostname: string): Promise<unknown> =>
@@ -72,8 +71,7 @@ describe("a connection", () => {
   );
 
   test("that fails rejects with the reason, and calls connectError with it and the socket's data", async () => {
-    await using target = await createNamespace();
-    await using server = await startServer({ place: target });
+    await using server = await startServer({ place: "own" });
     const cases: [string, string, { hostname: string; port?: number }][] = [
       ["ECONNREFUSED", "connect", { hostname: "127.0.0.1" }],
       ["ECONNREFUSED", "connect", { hostname: "localhost" }],
@@ -135,8 +133,7 @@ describe("a connection", () => {
   });
 
   test("that gets no answer ends with the deadline or the signal", async () => {
-    await using target = await createNamespace();
-    await using server = await startServer({ place: target });
+    await using server = await startServer({ place: "own" });
     using deaf = deafListener(server.path);
     const open: Bun.Socket[] = [];
     const attempt = async (limits: Limits): Promise<unknown> => {

@@ -42,8 +42,7 @@ function answer(request: Request): Response | Promise<Response> {
 
 /* The programs of parity.test.ts test what else fetch does. */
 test("fetch sends files of any size, and honours decompress and redirect", async () => {
-  await using target = await createNamespace();
-  await using server = await startServer({ place: target });
+  await using server = await startServer({ place: "own" });
   using web = await serve({ via: server.path, hostname: "127.0.0.1", port: 0, fetch: answer });
   using there = fetchVia(server.path);
   const at = (path: string): string => `http://127.0.0.1:${web.port}${path}`;
@@ -94,8 +93,7 @@ test("fetch sends files of any size, and honours decompress and redirect", async
 });
 
 test("port 0 in a URL does not mean the default port of the scheme", async () => {
-  await using target = await createNamespace();
-  await using server = await startServer({ place: target });
+  await using server = await startServer({ place: "own" });
   using _ = await serve({ via: server.path, hostname: "127.0.0.1", port: 80, fetch: answer });
   using there = fetchVia(server.path);
   const refused = expect(there("http://127.0.0.1:0/large")).rejects;
@@ -103,8 +101,7 @@ test("port 0 in a URL does not mean the default port of the scheme", async () =>
 });
 
 test("an idempotent request is sent again if the server closes the kept connection, and a POST is not", async () => {
-  await using target = await createNamespace();
-  await using server = await startServer({ place: target });
+  await using server = await startServer({ place: "own" });
   let connections = 0;
   using web = await listen<{ requests: number }>({
     via: server.path,
@@ -180,8 +177,7 @@ test("the stack of a failed fetch begins at the caller's line", async () => {
 });
 
 test("fetch rejects what it cannot do through the target, with an error code", async () => {
-  await using target = await createNamespace();
-  await using server = await startServer({ place: target });
+  await using server = await startServer({ place: "own" });
   using there = fetchVia(server.path);
   const url = "http://127.0.0.1:9/";
   const cases: [string, string, object][] = [

@@ -75,8 +75,7 @@ test("node:net, node:http, node:tls and node:dgram work in the target", async ()
 });
 
 test("connect() of a socket of nodeConnect throws, instead of connecting in the own namespace", async () => {
-  await using target = await createNamespace();
-  await using control = await startServer({ place: target });
+  await using control = await startServer({ place: "own" });
   const own = createServer((socket) => socket.end("own")).listen(0, "127.0.0.1");
   await eventually("the own server to listen", () => own.listening);
   const { path: via } = control;
@@ -196,8 +195,7 @@ test("an empty host means the default, as for Node", async () => {
 });
 
 test("in a node:cluster worker, servers and datagram sockets belong to the worker itself", async () => {
-  await using target = await createNamespace();
-  await using control = await startServer({ place: target });
+  await using control = await startServer({ place: "own" });
   const program = `
     import cluster from "node:cluster";
     import * as dgram from "node:dgram";

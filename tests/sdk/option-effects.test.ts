@@ -96,8 +96,7 @@ describe.skipIf(!hasIpv6)("options take effect in", () => {
   });
 
   test("listen and connect", async () => {
-    await using target = await createNamespace();
-    await using server = await startServer({ place: target });
+    await using server = await startServer({ place: "own" });
     using session = new Session({ via: server.path });
     const ended = Promise.withResolvers<string>();
     using listener = await listen<string>({

@@ -130,8 +130,7 @@ describe("serve", () => {
   test.skipIf(!hasIpv6)(
     "resolves a path that is given to its fetch() as Bun.serve does",
     async () => {
-      await using target = await createNamespace();
-      await using xsocketServer = await startServer({ place: target });
+      await using xsocketServer = await startServer({ place: "own" });
       for (const place of [{}, { hostname: "127.0.0.1" }, { hostname: "::1" }]) {
         const options = { ...place, port: 0, fetch: ({ url }: Request) => new Response(url) };
         using ours = await serve({ via: xsocketServer.path, ...options });
@@ -198,8 +197,7 @@ describe("serve", () => {
   });
 
   test("rejects invalid options and addresses with an XSocketError", async () => {
-    await using target = await createNamespace();
-    await using xsocketServer = await startServer({ place: target });
+    await using xsocketServer = await startServer({ place: "own" });
     const { path: via } = xsocketServer;
     using first = await serve({ via, port: 0, fetch: empty });
     const cases: [string, object][] = [
@@ -227,8 +225,7 @@ describe("serve", () => {
 });
 
 test("serve without a port takes the first valid one of BUN_PORT, PORT and NODE_PORT, or else 3000", async () => {
-  await using target = await createNamespace();
-  await using server = await startServer({ place: target });
+  await using server = await startServer({ place: "own" });
   const before = { ...process.env };
   try {
     for (const [port, environment] of [

@@ -93,8 +93,7 @@ describe("a listener", () => {
   test.skipIf(!hasIpv6)(
     "that is impossible is rejected with an error code, in both forms",
     async () => {
-      await using target = await createNamespace();
-      await using server = await startServer({ place: target });
+      await using server = await startServer({ place: "own" });
       const common = { via: server.path, port: 0, socket: { data() {} } };
       const cases: [string, object][] = [
         ["EADDRNOTAVAIL", { hostname: "192.0.2.1" }],
@@ -128,10 +127,11 @@ test.each([
   ["a policy allows", "EPERM", here],
   ["the kernel has", "EAFNOSUPPORT", new Place(WITHOUT_IPV6, "/proc/self")],
 ])("where %s IPv4 alone, listen, connect and udp use IPv4", async (_, code, place) => {
-  using dir = tempDir();
-  await Bun.write(dir.join("policy"), '[[rule]]\naction = "allow"\nfamily = "AF_INET"\n');
-  const args = code === "EPERM" ? ["--policy", dir.join("policy")] : [];
-  await using server = await startServer({ place, args });
+  const family = code === "EPERM" ? 'family = "AF_INET"' : "";
+  await using server = await startServer({
+    place,
+    policy: `[[rule]]\naction = "allow"\n${family}`,
+  });
   const common = { via: server.path, socket: { data() {} } };
   for (const form of [listen, listenSync]) {
     const listener = await form({ ...common, port: 0 });

@@ -142,8 +142,7 @@ test.skipIf(!hasIpv6)(
 );
 
 test("a socket that is not connected hears ICMP errors, too", async () => {
-  await using target = await createNamespace();
-  await using server = await startServer({ place: target });
+  await using server = await startServer({ place: "own" });
   for (const hostname of hasIpv6 ? ["127.0.0.1", "::1"] : ["127.0.0.1"]) {
     const heard = Promise.withResolvers<unknown[]>();
     using socket = await udp({
@@ -208,8 +207,7 @@ test("timeoutMs is for both look-ups together", async () => {
 });
 
 test("invalid options are rejected, and a port is shared only if each socket asks for it", async () => {
-  await using target = await createNamespace();
-  await using server = await startServer({ place: target });
+  await using server = await startServer({ place: "own" });
   const { path: via } = server;
   const first = await udp({ via, hostname: "127.0.0.1" });
   const connect = { hostname: "192.0.2.1", port: 9 };

@@ -1,6 +1,5 @@
 /* Bounds on what a client can make a server hold, so that others are not affected. */
 import { expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import { plainRule, serve } from "@xsocket/server";
 import { errno } from "@xsocket/xbind-native";
@@ -236,10 +235,9 @@ test("quotas of connections and of sockets per minute hold across threads", asyn
 
 test("four clients that ask with a connection each time have four at once under a quota", async () => {
   using dir = tempDir();
-  const policy = dir.join("policy");
-  writeFileSync(policy, '[[rule]]\naction = "allow"\nconnections = 4\n');
   const program = loadProgram(dir);
-  await using server = await startServer({ args: ["--mode", "0666", "--policy", policy] });
+  const policy = '[[rule]]\naction = "allow"\nconnections = 4\n';
+  await using server = await startServer({ policy, args: ["--mode", "0666"] });
   const load: Load = { mode: "call", callers: 4, seconds: 0.4 };
   expect(await runLoad(program, server.path, load)).toMatchObject({ failed: 0, said: "" });
 });

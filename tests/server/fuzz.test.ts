@@ -1,6 +1,6 @@
 /* Random and mutated packets with random descriptors, sent to a running server. */
 import { expect, test } from "bun:test";
-import { closeSync, constants, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, constants, openSync, readFileSync } from "node:fs";
 import { AF_INET, AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from "@xsocket/protocol";
 import { askStatus } from "@xsocket/server";
 import { eventually, guardDescriptors, startServer, tempDir } from "../harness/index.ts";
@@ -89,11 +89,11 @@ function expectTrueCounts(path: string, auditFile: string): void {
 
 test(`survives 20 seconds of random packets and counts them right (FUZZ_SEED=${SEED})`, async () => {
   using directory = tempDir();
-  const [policy, audit] = [directory.join("policy"), directory.join("audit")];
-  writeFileSync(policy, `[[rule]]\naction = "allow"\nconnections = ${QUOTA}\n`);
+  const audit = directory.join("audit");
+  const policy = `[[rule]]\naction = "allow"\nconnections = ${QUOTA}\n`;
   // A connection in a packet to itself stays open until the time limit for receiving a reply.
-  const args = ["--take-reply-ms", "500", "--policy", policy, "--audit", audit];
-  await using server = await startServer({ args });
+  const args = ["--take-reply-ms", "500", "--audit", audit];
+  await using server = await startServer({ policy, args });
   const idle = server.sockets();
   await crowd(server.path, server.program.pid, 4);
   const others = attachable(server.path);

@@ -1,6 +1,6 @@
 /* Hostile clients. */
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { AF_PACKET, encode, SOCK_RAW } from "@xsocket/protocol";
 import { askStatus } from "@xsocket/server";
 import { errno, SHUT_RD } from "@xsocket/xbind-native";
@@ -159,6 +159,10 @@ test("1,000 stuck clients of one user do not slow down another", async () => {
   expect(Math.min(...beside)).toBeLessThan(2 * Math.min(...usual));
 });
 
+/* A request for a packet socket, and a rule that allows it. */
+const PACKET = encode({ kind: "request", domain: AF_PACKET, type: SOCK_RAW, protocol: 0 });
+const PACKET_RULE = '[[rule]]\naction = "allow"\nfamily = "AF_PACKET"\ntype = "raw"\n';
+
 test.if(isRoot).each([
   ["hangs up", (client: RawClient) => client.close()],
   ["receives nothing any more", (client: RawClient) => native.shutdown(client.fd, SHUT_RD)],
@@ -166,16 +170,12 @@ test.if(isRoot).each([
   "a client that asks for packet sockets and %s does not hold up others",
   async (_, leave) => {
     using clients = new DisposableStack();
-    using directory = tempDir();
-    const policy = directory.join("policy.toml");
-    const rules = ["", 'family = "AF_PACKET"\ntype = "raw"\n'];
-    writeFileSync(policy, rules.map((rule) => `[[rule]]\naction = "allow"\n${rule}`).join(""));
-    await using server = await startServer({ args: ["--policy", policy] });
-    const request = encode({ kind: "request", domain: AF_PACKET, type: SOCK_RAW, protocol: 0 });
+    const policy = `[[rule]]\naction = "allow"\n${PACKET_RULE}`;
+    await using server = await startServer({ policy });
     await server.program.pause(); // so that no client is answered before it leaves
     for (let i = 0; i < 300; i++) {
       const client = clients.use(new RawClient(server.path));
-      client.send(request);
+      client.send(PACKET);
       leave(client);
     }
     server.program.kill("SIGCONT");
@@ -199,12 +199,8 @@ signal.pause()`;
 test.if(isRoot)(
   "a client whose packet sockets vanish on their way does not hold up others",
   async () => {
-    using directory = tempDir();
-    const policy = directory.join("policy.toml");
-    writeFileSync(policy, '[[rule]]\naction = "allow"\nfamily = "AF_PACKET"\ntype = "raw"\n');
-    await using server = await startServer({ args: ["--policy", policy] });
-    const request = encode({ kind: "request", domain: AF_PACKET, type: SOCK_RAW, protocol: 0 });
-    await using _ = here.spawn(["python3", "-c", VANISHING, server.path, request.toHex()]);
+    await using server = await startServer({ policy: PACKET_RULE });
+    await using _ = here.spawn(["python3", "-c", VANISHING, server.path, PACKET.toHex()]);
     const refused = () => askStatus(native, server.path, 1000).stats.refusedInFlight;
     await eventually("most to be refused", () => refused() > 200);
   },
