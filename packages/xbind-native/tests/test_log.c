@@ -44,7 +44,7 @@ static void case_binds(void)
 static void test_binds(void)
 {
 	static const char *const lines[] = {
-	    "bind of descriptor 3 to tcp port 3000: moved, port 3000 of the namespace behind ",
+	    LOGGED_MOVED,
 	    "bind of descriptor 4 to udp port 3001: moved, port 3001 of the namespace behind ",
 	    "bind of descriptor 5 to tcp port 3000: failed: bind: EADDRINUSE (error 98); control "
 	    "socket ",
@@ -79,22 +79,18 @@ static void case_published(void)
 	CHECK_EQ(pair_bind(udp, 3000), 0);
 }
 
+#define CANNOT_READ(word)                                                                          \
+	"XBIND: cannot read \"" word "\": a word is a port (3000), a range (8000-8100), tcp/53, "  \
+	"udp/53, 8080:3000 or *; the other words still work"
+
 static void test_published(void)
 {
-	static const char *const lines[] = {
-	    "XBIND: cannot read \"nonsense\": a word is a port (3000), a range (8000-8100), "
-	    "tcp/53, "
-	    "udp/53, 8080:3000 or *; the other words still work",
-	    "XBIND: cannot read \"70000\": a word is a port (3000), a range (8000-8100), tcp/53, "
-	    "udp/53, 8080:3000 or *; the other words still work",
+	LOGGED_CHECK(
+	    "published", "nonsense tcp/3080:3000,70000", CANNOT_READ("nonsense"),
+	    CANNOT_READ("70000"),
 	    "bind of descriptor 3 to tcp port 3000: moved, port 3080 of the namespace behind ",
 	    "bind of descriptor 4 to port 3000: left alone: the port is listed for the other "
-	    "protocol",
-	    NULL};
-
-	setenv("XBIND", "nonsense tcp/3080:3000,70000", 1);
-	setenv("XBIND_LOG", "1", 1);
-	logged_check("published", STDERR_FILENO, lines);
+	    "protocol");
 }
 
 static void renumber_watched(void)
@@ -125,13 +121,10 @@ static bool knows_ranges(void)
 
 static void test_renumbered(void)
 {
-	static const char *const lines[] = {
-	    "bind of descriptor 3 to tcp port 0: moved, port 40007 of the namespace behind ", NULL};
-
-	setenv("XBIND_LOG", "1", 1);
-	setenv("XBIND", "0", 1);
 	if (forbid_works() && knows_ranges())
-		logged_check("renumbered", STDERR_FILENO, lines);
+		LOGGED_CHECK("renumbered", "0",
+		             "bind of descriptor 3 to tcp port 0: moved, port 40007 of the "
+		             "namespace behind ");
 }
 
 static void case_one(void)
@@ -144,25 +137,16 @@ static void case_one(void)
 
 static void test_all_listed(void)
 {
-	static const char *const lines[] = {
-	    "bind of descriptor 3 to tcp port 3000: moved, port 3000 of the namespace behind ",
-	    NULL};
-
-	setenv("XBIND_LOG", "1", 1);
-	setenv("XBIND", "*", 1);
-	logged_check("one", STDERR_FILENO, lines);
+	LOGGED_CHECK("one", "*", LOGGED_MOVED);
 }
 
 static void test_nothing_listed(void)
 {
-	static const char *const lines[] = {"bind of descriptor 3: left alone: XBIND lists no port",
-	                                    NULL};
+	static const char line[] = "bind of descriptor 3: left alone: XBIND lists no port";
 
-	setenv("XBIND_LOG", "1", 1);
-	setenv("XBIND", "", 1);
-	logged_check("one", STDERR_FILENO, lines);
+	LOGGED_CHECK("one", "", line);
 	unsetenv("XBIND");
-	logged_check("one", STDERR_FILENO, lines);
+	logged_check("one", STDERR_FILENO, (const char *const[]){line, NULL});
 }
 
 /* A file at its size limit gets no line, and SIGXFSZ must not end the program. */

@@ -73,6 +73,17 @@ static inline void logged_check(const char *name, int fd, const char *const *lin
 		FAIL("case %s wrote\n%sinstead of\n%s", name, output, expected);
 }
 
+/* With this list of ports, a case writes these lines to stderr. */
+#define LOGGED_CHECK(name, xbind, ...)                                                             \
+	do {                                                                                       \
+		setenv("XBIND_LOG", "1", 1);                                                       \
+		setenv("XBIND", xbind, 1);                                                         \
+		logged_check(name, STDERR_FILENO, (const char *const[]){__VA_ARGS__, NULL});       \
+	} while (0)
+#define LOGGED_MOVED                                                                               \
+	"bind of descriptor 3 to tcp port 3000: moved, port 3000 of the namespace behind "
+#define LOGGED_FAILED "bind of descriptor 3 to tcp port 3000: failed: "
+
 /* Saves the program's name; if the arguments name a case, runs only that and exits. */
 static inline void logged_main(int argc, char **argv, const struct logged_case *cases, size_t count)
 {
