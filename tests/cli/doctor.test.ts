@@ -29,17 +29,14 @@ test.skipIf(!hasCookies)(
   "skips IPv6 if this kernel lacks it, and fails if only the server's does",
   async () => {
     const kernel = refusing("socket", 0, 10, "EAFNOSUPPORT");
-    using dir = tempDir();
-    await using target = await createNamespace();
-    await using server = target.spawn([...kernel, XSOCKET, "serve", dir.join("control")]);
-    await server.says(/serving at/);
-    const rows = await examine([dir.join("control"), "--port", "3000"], { start: kernel });
+    await using server = await startServer({ place: "own", before: kernel });
+    const rows = await examine([server.path, "--port", "3000"], { start: kernel });
     expect(rows.filter(({ status }) => status !== "ok")).toEqual([
       { name: "tcp6", status: "skipped", found: "needs IPv6, which this kernel lacks" },
       { name: "udp6", status: "skipped", found: "needs IPv6, which this kernel lacks" },
     ]);
     if (!hasIpv6) return;
-    const other = await examine([dir.join("control")]);
+    const other = await examine([server.path]);
     const broken = other.filter(({ status }) => status === "failed");
     expect(broken.map(({ name }) => name)).toEqual(["tcp6", "udp6"]);
   },

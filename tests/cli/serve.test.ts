@@ -100,10 +100,9 @@ test.skipIf(isContained)("run opens a port only in the server's namespace", asyn
   await using target = await createNamespace();
   await using inside = await createNamespace();
   using dir = tempDir();
-  await using server = target.spawn([XSOCKET, "serve", dir.join("control")]);
-  await server.says(/serving at/);
+  await using server = await startServer({ place: target, path: dir.join("control") });
   const program = ["python3", "-m", "http.server", "3000"];
-  const run = [...RUN, dir.join("control"), "--", ...program];
+  const run = [...RUN, server.path, "--", ...program];
   await using page = inside.spawn(run, { cwd: dir.path });
   await eventually("port 3000 to open", () => target.listens("tcp", 3000));
   expect(await target.fetchText("http://127.0.0.1:3000/")).toContain("control");

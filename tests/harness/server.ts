@@ -26,6 +26,8 @@ export interface ServerOptions {
   readonly path?: string;
   /** The text of its policy. */
   readonly policy?: string;
+  /** A command that starts it, such as prlimit(1) with its options. */
+  readonly before?: readonly string[];
   /** Further arguments for `xsocket serve`. */
   readonly args?: readonly string[];
   readonly env?: RunOptions["env"];
@@ -65,11 +67,11 @@ export function activated(path: string, argv: readonly string[]): string[] {
  */
 export async function startServer(options: ServerOptions = {}): Promise<ServerHandle> {
   await using stack = new AsyncDisposableStack();
-  const { place: where = here, policy, args = [], env = {} } = options;
+  const { place: where = here, policy, before = [], args = [], env = {} } = options;
   const place = where === "own" ? stack.use(await createNamespace()) : where;
   const dir = stack.use(tempDir());
   const path = options.path ?? dir.join("control");
-  const argv = [XSOCKET, "serve", path, ...args];
+  const argv = [...before, XSOCKET, "serve", path, ...args];
   if (policy !== undefined) {
     writeFileSync(dir.join("policy"), policy);
     argv.push("--policy", dir.join("policy"));

@@ -111,17 +111,14 @@ test.each([
 ] as const)(
   "sockets that linger, attached to requests, %sdo not hold up other clients",
   async (_, before, count) => {
-    using directory = tempDir();
-    const path = directory.join("control");
-    const serve = [...before, XSOCKET, "serve", path, "--threads", "1"];
-    await using server = here.spawn(serve);
-    await server.says(/serving at/);
+    await using server = await startServer({ before, args: ["--threads", "1"] });
+    const { path, program } = server;
     for (const [packet, end] of WAYS.slice(0, count)) {
       const argv = ["python3", "-c", LINGER, path, packet.toHex(), end];
-      await server.pause(); // so that the client's own copies are not the last ones
+      await program.pause(); // so that the client's own copies are not the last ones
       await using client = here.spawn(argv, { stdin: "" });
       await client.says(/attached/);
-      server.kill("SIGCONT");
+      program.kill("SIGCONT");
       const start = performance.now();
       expect(askOnce(path)).toBe(0);
       expect(performance.now() - start).toBeLessThan(CLOSES_WITHIN_MS);

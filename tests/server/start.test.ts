@@ -104,11 +104,8 @@ test("refuses the path of the control socket for the metrics", async () => {
 });
 
 test.skipIf(isChrooted)("serves on a kernel without network namespaces", async () => {
-  using directory = tempDir();
   const script = `mount -t tmpfs none /proc/$$/ns && exec "$0" "$@"`;
-  const argv = [...OWN_MOUNTS, "sh", "-c", script, XSOCKET, "serve", directory.join("s")];
-  await using server = here.spawn(argv);
-  await server.says(/serving at/);
+  await using _ = await startServer({ before: [...OWN_MOUNTS, "sh", "-c", script] });
 });
 
 test("leaves a file that is not a socket", async () => {
@@ -171,14 +168,9 @@ test.each([
 });
 
 test("warns once that it gets no timer", async () => {
-  using directory = tempDir();
-  const argv = ["prlimit", "--sigpending=0", XSOCKET, "serve", directory.join("s")];
-  await using server = here.spawn(argv);
-  await server.says(/serving at/);
-  const timer = /warning: .* gets no timer \(EAGAIN\).* LimitSIGPENDING=/;
-  await eventually("a warning", () => timer.test(server.stderr));
-  expect(askOnce(directory.join("s"))).toBe(0);
-  server.kill("SIGTERM");
-  expect(await server.finished()).toBe(0);
-  expect(server.stderr.match(/gets no timer/g)).toHaveLength(1);
+  await using server = await startServer({ before: ["prlimit", "--sigpending=0"] });
+  await server.program.says(/warning: .* gets no timer \(EAGAIN\).* LimitSIGPENDING=/);
+  expect(askOnce(server.path)).toBe(0);
+  expect(await server.stop()).toBe(0);
+  expect(server.program.stderr.match(/gets no timer/g)).toHaveLength(1);
 });

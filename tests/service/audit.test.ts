@@ -29,8 +29,8 @@ import {
   leaked,
   OWN_MOUNTS,
   seenCommand,
+  startServer,
   tempDir,
-  XSOCKET,
 } from "../harness/index.ts";
 import { blocksOf } from "../docs/blocks.ts";
 
@@ -184,22 +184,22 @@ test("a reload opens a rotated file again while the policy is still being read",
 
 test("logs which part of a reload failed", async () => {
   using dir = tempDir();
-  const [path, logs, policy] = [dir.join("control"), dir.join("logs"), dir.join("policy")];
+  const [logs, policy] = [dir.join("logs"), dir.join("policy")];
   mkdirSync(logs);
   await Bun.write(policy, '[[rule]]\naction = "allow"\n');
-  const argv = [XSOCKET, "serve", path, "--audit", join(logs, "audit"), "--policy", policy];
-  await using server = here.spawn(argv);
-  await server.says(/serving at/);
+  const args = ["--audit", join(logs, "audit"), "--policy", policy];
+  await using server = await startServer({ args });
+  const { program } = server;
   rmSync(logs, { recursive: true });
-  server.kill("SIGHUP");
-  await server.says(
+  program.kill("SIGHUP");
+  await program.says(
     / reloaded: .*\n.*error: the audit file stays as it was: cannot write the audi.*/,
   );
-  expect(server.stderr).not.toContain("the policy stays");
+  expect(program.stderr).not.toContain("the policy stays");
   await Bun.write(policy, "wrong = 1\n");
-  server.kill("SIGHUP");
-  await server.says(/error: the policy stays as it was: .*"wrong" is unknown.*\n.*the audit file/);
-  expect(server.stderr.match(/ reloaded: /g)).toHaveLength(1);
+  program.kill("SIGHUP");
+  await program.says(/error: the policy stays as it was: .*"wrong" is unknown.*\n.*the audit file/);
+  expect(program.stderr.match(/ reloaded: /g)).toHaveLength(1);
 });
 
 test("refuses to start when the audit file cannot be written", async () => {
@@ -223,37 +223,32 @@ test("loses lines of a full FIFO, logs it, and goes on", async () => {
     cause: { code: "ENXIO" },
   });
   const reader = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
-  await using server = here.spawn([XSOCKET, "serve", path, "--audit", fifo]);
-  await server.says(/serving at/);
+  await using server = await startServer({ path, args: ["--audit", fifo] });
   for (let i = 0; i < 1000; i++) expect(ask(path, "stream")).toBe("ok"); // a pipe holds 64 KiB
-  await server.says(/a line of the audit file is lost: EAGAIN\. Check that there is room/);
+  await server.program.says(/a line of the audit file is lost: EAGAIN\. Check that there is room/);
   closeSync(reader);
   expect(ask(path, "stream")).toBe("ok");
-  server.kill("SIGTERM");
-  expect(await server.finished()).toBe(0);
 });
 
 test.skipIf(isContained)(
   "a full disk cuts one line, and the next starts on a new line",
   async () => {
     using dir = tempDir();
-    const [path, disk] = [dir.join("control"), dir.join("disk")];
+    const disk = dir.join("disk");
     mkdirSync(disk);
     const script = `mount -t tmpfs -o size=12k none "$0" && head -c 4096 /dev/zero >"$0/ballast" && exec "$@"`;
-    const argv = [XSOCKET, "serve", path, "--audit", join(disk, "audit")];
-    await using server = here.spawn([...OWN_MOUNTS, "sh", "-c", script, disk, ...argv]);
-    await server.says(/serving at/);
+    const before = [...OWN_MOUNTS, "sh", "-c", script, disk];
+    await using server = await startServer({ before, args: ["--audit", join(disk, "audit")] });
+    const { path, program } = server;
     for (let i = 0; i < 100; i++) expect(ask(path, "stream")).toBe("ok");
-    await server.says(/a line of the audit file is lost: E[A-Z]{3}/);
-    const seen = `/proc/${server.pid}/root${disk}`;
+    await program.says(/a line of the audit file is lost: E[A-Z]{3}/);
+    const seen = `/proc/${program.pid}/root${disk}`;
     unlinkSync(join(seen, "ballast"));
     for (let i = 0; i < 3; i++) expect(ask(path, "stream")).toBe("ok");
     const found = readFileSync(join(seen, "audit"), "utf8").trim().split("\n");
     const isCut = found.map((line) => !line.endsWith("}"));
     expect(isCut.filter(Boolean)).toHaveLength(1);
     expect(isCut.slice(-3)).toEqual([false, false, false]);
-    server.kill("SIGTERM");
-    expect(await server.finished()).toBe(0);
   },
 );
 
@@ -287,11 +282,10 @@ test("a line that is being written during a reload does not count as cut", async
 
 test("appends to an audit file that the server may not read", async () => {
   using dir = tempDir();
-  const [path, auditFile] = [dir.join("control"), dir.join("audit")];
+  const auditFile = dir.join("audit");
   writeFileSync(auditFile, "{}\n", { mode: 0o200 });
-  await using server = here.spawn([...HELD_TO_MODES, XSOCKET, "serve", path, "--audit", auditFile]);
-  await server.says(/serving at/);
-  expect(ask(path, "stream")).toBe("ok");
+  await using server = await startServer({ before: HELD_TO_MODES, args: ["--audit", auditFile] });
+  expect(ask(server.path, "stream")).toBe("ok");
   chmodSync(auditFile, 0o600);
   expect(readFileSync(auditFile, "utf8")).toMatch(/^\{\}\n\{.*\}\n$/);
 });

@@ -237,7 +237,7 @@ test("warns at check, start and reload of a policy that allows nobody a socket",
 
 test("names of --allow-user and --allow-group are looked up again at a reload", async () => {
   using dir = tempDir();
-  const [path, passwd, group] = [dir.join("control"), dir.join("passwd"), dir.join("group")];
+  const [passwd, group] = [dir.join("passwd"), dir.join("group")];
   const name = "xsocket-none"; // this machine has no such user
   const accounts = async (user: string, groups: string) => {
     await Bun.write(passwd, user);
@@ -246,9 +246,10 @@ test("names of --allow-user and --allow-group are looked up again at a reload", 
   const [root, seven] = [`${name}:x:0:0::/:/bin/sh\n`, `${name}:x:7:\n`];
   const mounts = `mount --bind ${passwd} /etc/passwd && mount --bind ${group} /etc/group`;
   await accounts(`${name}:x:7:7::/:/bin/sh\n`, seven);
-  const start = [...OWN_MOUNTS, "sh", "-c", `${mounts} && exec "$@"`, "sh", XSOCKET, "serve", path];
-  await using server = here.spawn([...start, "--allow-user", name, "--allow-group", name]);
-  await server.says(/serving at/);
+  const before = [...OWN_MOUNTS, "sh", "-c", `${mounts} && exec "$@"`, "sh"];
+  const args = ["--allow-user", name, "--allow-group", name];
+  await using started = await startServer({ before, args });
+  const { path, program: server } = started;
   expect(askOnce(path)).toBe(-errno.EPERM);
   await accounts(root, seven);
   server.kill("SIGHUP");
