@@ -23,7 +23,7 @@ import { ALLOW_UNIX, systemError } from "../_failure.ts";
 import { ServeError } from "../error.ts";
 import { lockDirectory, prepareDirectory, underLock } from "./directory.ts";
 import { refuseDescriptorsOf } from "./passrights.ts";
-import { fileAt, removeOwn, type SocketFile } from "./socket-file.ts";
+import { fileAt, pinned, removeOwn, type SocketFile } from "./socket-file.ts";
 
 /** How a socket file is made. */
 interface FileOptions {
@@ -80,16 +80,18 @@ export function claimPath(
   options: FileOptions,
   type = SOCK_SEQPACKET,
 ): Claim & { readonly file: SocketFile } {
-  removeStale(sys, path);
-  const fd = makeSocket(sys, path, type);
-  try {
-    if (options.refuseDescriptors) refuseDescriptorsOf(sys, fd);
-    const file = bindPath(sys, fd, path, options);
-    return { listenFd: fd, address: path, file, release: () => releasePath(sys, file) };
-  } catch (error) {
-    sys.close(fd);
-    throw error;
-  }
+  return pinned(path, (here) => {
+    removeStale(sys, path, here);
+    const fd = makeSocket(sys, path, type);
+    try {
+      if (options.refuseDescriptors) refuseDescriptorsOf(sys, fd);
+      const file = bindPath(sys, fd, path, here, options);
+      return { listenFd: fd, address: path, file, release: () => releasePath(sys, file) };
+    } catch (error) {
+      sys.close(fd);
+      throw error;
+    }
+  });
 }
 
 function makeSocket(sys: Syscalls, path: string, type = SOCK_SEQPACKET): number {
@@ -107,8 +109,17 @@ function setMode(fd: number, path: string, mode: number): void {
   }
 }
 
-/* The mode is there from the first instant: the kernel takes it from the socket, less the umask. */
-function bindPath(sys: Syscalls, fd: number, path: string, options: FileOptions): SocketFile {
+/*
+ * The mode is there from the first instant: the kernel takes it from the socket, less the umask. Bound by its path,
+ * not by `here`, since that is what others are shown as its name.
+ */
+function bindPath(
+  sys: Syscalls,
+  fd: number,
+  path: string,
+  here: string,
+  options: FileOptions,
+): SocketFile {
   const bytes = encodeAddress({ kind: "path", path });
   setMode(fd, path, options.mode);
   const umask = sys.umask(0); // process.umask() does not set it in a Worker
@@ -121,12 +132,12 @@ function bindPath(sys: Syscalls, fd: number, path: string, options: FileOptions)
       "Use a directory that this user may write to, on a file system that supports sockets, or run as another user",
     );
   try {
-    if (options.gid !== undefined) giveToGroup(path, options.gid);
-    const file = fileAt(path); // before anybody can see that it listens, and replace it
+    if (options.gid !== undefined) giveToGroup(path, here, options.gid);
+    const file = fileAt(path, here); // before anybody can see that it listens, and replace it
     checked("listen", sys.listen(fd, options.backlog));
     return file;
   } catch (error) {
-    removeMade(path);
+    removeMade(here);
     throw error instanceof ServeError ? error : systemError(`listen at ${path}`, error);
   }
 }
@@ -141,9 +152,9 @@ function removeMade(path: string): void {
 }
 
 /* Nobody can connect yet: this comes before listen(2). */
-function giveToGroup(path: string, gid: number): void {
+function giveToGroup(path: string, here: string, gid: number): void {
   try {
-    lchownSync(path, -1, gid);
+    lchownSync(here, -1, gid);
   } catch (error) {
     const isUnmapped = codeOf(error) === "EINVAL";
     const remedy = isUnmapped
@@ -153,9 +164,9 @@ function giveToGroup(path: string, gid: number): void {
   }
 }
 
-function find(path: string) {
+function find(path: string, here: string) {
   try {
-    return lstatSync(path, { throwIfNoEntry: false });
+    return lstatSync(here, { throwIfNoEntry: false });
   } catch (error) {
     throw systemError(`look at ${path}`, error);
   }
@@ -166,17 +177,17 @@ function find(path: string) {
  *
  * @throws {ServeError} NOT_A_SOCKET; IN_USE if somebody listens there; PERMISSION, SYSTEM
  */
-function removeStale(sys: Syscalls, path: string): void {
-  const found = find(path);
+function removeStale(sys: Syscalls, path: string, here: string): void {
+  const found = find(path, here);
   if (!found) return;
   if (!found.isSocket())
     throw new ServeError(
       "NOT_A_SOCKET",
       `${path} exists and is not a socket: it is left alone, so choose another path or move it away`,
     );
-  expectDead(sys, { kind: "path", path });
+  expectDead(sys, { kind: "path", path: here }, path);
   try {
-    unlinkSync(path);
+    unlinkSync(here);
   } catch (error) {
     const isMount = codeOf(error) === "EBUSY";
     const remedy = isMount
@@ -187,8 +198,7 @@ function removeStale(sys: Syscalls, path: string): void {
 }
 
 /* Connects, to see whether somebody listens. */
-function expectDead(sys: Syscalls, address: Address): void {
-  const text = formatAddress(address);
+function expectDead(sys: Syscalls, address: Address, text = formatAddress(address)): void {
   const bytes = encodeAddress(address);
   const fd = makeSocket(sys, text);
   try {

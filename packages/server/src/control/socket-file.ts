@@ -1,6 +1,33 @@
 /* The file of a listening socket: whether it is where it was made, and taking it away. */
-import { lstatSync, unlinkSync } from "node:fs";
+import { closeSync, constants, existsSync, lstatSync, openSync, unlinkSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { lastingPath } from "../_path.ts";
+
+const O_PATH = 0x200000; // not among node:fs's constants
+
+/* -1 where it cannot be opened. */
+function openParent(path: string): number {
+  try {
+    return openSync(dirname(path), O_PATH | constants.O_DIRECTORY);
+  } catch {
+    return -1;
+  }
+}
+
+/**
+ * Does something with a path whose directory stays the same meanwhile: the directory's owner may put a link to
+ * another one in its place at any moment, even between a look at a file and its removal. Without /proc it is
+ * the path as given.
+ */
+export function pinned<Result>(path: string, run: (path: string) => Result): Result {
+  const parent = openParent(path);
+  const here = `/proc/self/fd/${parent}`;
+  try {
+    return run(parent >= 0 && existsSync(here) ? `${here}/${basename(path)}` : path);
+  } finally {
+    if (parent >= 0) closeSync(parent);
+  }
+}
 
 /** A socket file by path and inode, so that what lies there later is not taken for it. */
 export interface SocketFile {
@@ -9,14 +36,18 @@ export interface SocketFile {
   readonly ino: bigint;
 }
 
-/** Notes what lies at a path. @throws {Error} if it cannot be looked at */
-export function fileAt(name: string): SocketFile {
-  const path = lastingPath(name);
-  const { dev, ino } = lstatSync(path, { bigint: true });
-  return { path, dev, ino };
+/**
+ * Notes what lies at a path.
+ *
+ * @param at the same path, if it is pinned
+ * @throws {Error} if it cannot be looked at
+ */
+export function fileAt(name: string, at = name): SocketFile {
+  const { dev, ino } = lstatSync(at, { bigint: true });
+  return { path: lastingPath(name), dev, ino };
 }
 
-function isStill({ path, dev, ino }: SocketFile): boolean {
+function isStill({ dev, ino }: SocketFile, path: string): boolean {
   const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   return found?.dev === dev && found.ino === ino;
 }
@@ -24,7 +55,7 @@ function isStill({ path, dev, ino }: SocketFile): boolean {
 /** Answers whether a socket file is where it was made; somebody may have removed or replaced it. */
 export function isInPlace(file: SocketFile): boolean {
   try {
-    return isStill(file);
+    return isStill(file, file.path);
   } catch {
     return false; // a part of the path is no directory any more, or closed to this user
   }
@@ -32,5 +63,7 @@ export function isInPlace(file: SocketFile): boolean {
 
 /** Removes a socket file if it is still the one that was made. */
 export function removeOwn(file: SocketFile): void {
-  if (isStill(file)) unlinkSync(file.path);
+  pinned(file.path, (here) => {
+    if (isStill(file, here)) unlinkSync(here);
+  });
 }
