@@ -13,7 +13,7 @@ export interface Verdict {
 const opening = (logged: number) => `# Which programs work under libxbind.so
 
 Search this page for a program: the last column says what it needs. What matters is how a program binds
-([Ways into bind](#ways-into-bind)), so others work as well, except for these:
+([Ways into bind](#ways-into-bind)), so most others work as well, but not these:
 
 | a program that | what happens | instead |
 | --- | --- | --- |
