@@ -8,41 +8,34 @@ import { askStatus } from "./ask.ts";
 
 const native = loadSyscalls();
 
-test("reads a refusal that the server sent before it closed without reading", async () => {
-  using dir = tempDir();
-  const path = dir.join("control");
-  await using claim = claimAt(path);
-  const refusal = encode({ kind: "response", error: errno.EMFILE });
-  const refused: typeof native = {
-    ...native,
-    sendPacket(...question) {
-      const sent = native.sendPacket(...question);
-      const connection = native.accept(claim.listenFd);
-      native.sendPacket(connection, refusal, refusal.byteLength, -1);
-      native.close(connection);
-      return sent;
-    },
-  };
-  expect(() => askStatus(refused, path, 1000)).toThrow("EMFILE");
-});
+const REFUSAL = encode({ kind: "response", error: errno.EMFILE });
 
-test("says who is told, where the server reads the question and closes", async () => {
+test.each([
+  [
+    "reads a refusal that the server sent before it closed without reading",
+    (fd: number) => native.sendPacket(fd, REFUSAL, REFUSAL.byteLength, -1),
+    "EMFILE",
+  ],
+  [
+    "says who is told, where the server reads the question and closes",
+    (fd: number) => native.receivePacket(fd, new Uint8Array(16), 16),
+    'does not tell its status to this user: ask as root or as its own user, or add a rule of kind "status"',
+  ],
+])("%s", async (_, act, words) => {
   using dir = tempDir();
   const path = dir.join("control");
   await using claim = claimAt(path);
-  const closing: typeof native = {
+  const served: typeof native = {
     ...native,
     sendPacket(...question) {
       const sent = native.sendPacket(...question);
       const connection = native.accept(claim.listenFd);
-      native.receivePacket(connection, new Uint8Array(16), 16);
+      act(connection);
       native.close(connection);
       return sent;
     },
   };
-  expect(() => askStatus(closing, path, 1000)).toThrow(
-    'does not tell its status to this user: ask as root or as its own user, or add a rule of kind "status"',
-  );
+  expect(() => askStatus(served, path, 1000)).toThrow(words);
 });
 
 const refuse = () => -errno.EPERM;
