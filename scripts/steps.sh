@@ -86,13 +86,14 @@ add() {
 	fi
 }
 
-# ctest_step NAME DIRECTORY ARGUMENT...: the C tests of one build.
+# ctest_step NAME DIRECTORY ARGUMENT...: the C tests of one build. Most of the time they wait for
+# another process, so more of them run at once than there are processors.
 ctest_step() {
 	ctest_name=$1
 	directory=$2
 	shift 2
 	report=$PWD/$logs/$ctest_name.xml
-	timed "$ctest_name" ctest --test-dir "$directory" -j2 --timeout 300 --no-tests=error \
+	timed "$ctest_name" ctest --test-dir "$directory" -j4 --timeout 300 --no-tests=error \
 		--output-on-failure --output-junit "$report" "$@"
 	all=$(ctest_count tests) bad=$(ctest_count failures)
 	none=$(($(ctest_count skipped) + $(ctest_count disabled)))
