@@ -319,18 +319,6 @@ static void test_comes_back(void)
 	in_child("8080:3000", NULL, body_comes_back, "");
 }
 
-static void body_any_server(void)
-{
-	struct address address;
-
-	setenv("XSOCKET_ANY_SERVER", "1", 1);
-	setenv("XSOCKET", "@name", 1);
-	config_load();
-	clearenv();
-	CHECK_EQ(config_address(&address), 0);
-	CHECK(address.abstract && address.any_server);
-}
-
 static void body_own_server(void)
 {
 	struct address address;
@@ -369,7 +357,6 @@ static void test_settings(void)
 
 static void test_socket(void)
 {
-	in_child(NULL, NULL, body_any_server, "");
 	in_child(NULL, NULL, body_own_server, "");
 	in_child(NULL, NULL, body_socket, "");
 	in_child(NULL, NULL, body_socket_fits, "");
