@@ -7,6 +7,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { SUN_PATH_BYTES } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import { tempDir } from "../../../../tests/harness/temp.ts";
 import { claimPath } from "./claim.ts";
@@ -29,4 +30,20 @@ test("replaces no file of a directory that is put in the place of its own at the
   expect(() => claimPath({ ...sys, connect }, path, OPTIONS)).toThrow("EADDRINUSE");
   expect(readFileSync(dir.join("victim/control"), "utf8")).toBe("keep");
   expect(existsSync(dir.join("moved/control"))).toBe(false);
+});
+
+test("replaces the socket of a dead server whose name nearly fills an address", async () => {
+  using dir = tempDir();
+  const before = process.cwd();
+  process.chdir(dir.path);
+  try {
+    const name = "s".repeat(SUN_PATH_BYTES - 1);
+    sys.close(claimPath(sys, name, OPTIONS).listenFd);
+    const claim = claimPath(sys, name, OPTIONS);
+    sys.close(claim.listenFd);
+    await claim.release();
+    expect(existsSync(name)).toBe(false);
+  } finally {
+    process.chdir(before);
+  }
 });

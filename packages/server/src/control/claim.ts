@@ -16,6 +16,7 @@ import {
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
   SOCK_SEQPACKET,
+  SUN_PATH_BYTES,
 } from "@xsocket/protocol";
 import { checked, codeOf, errno, SyscallError, type Syscalls } from "@xsocket/xbind-native";
 import { listenerOf } from "../_comm.ts";
@@ -185,7 +186,8 @@ function removeStale(sys: Syscalls, path: string, here: string): void {
       "NOT_A_SOCKET",
       `${path} exists and is not a socket: it is left alone, so choose another path or move it away`,
     );
-  expectDead(sys, { kind: "path", path: here }, path);
+  const fits = Buffer.byteLength(here) < SUN_PATH_BYTES; // a long name in a short directory does not
+  expectDead(sys, { kind: "path", path: fits ? here : path }, path);
   try {
     unlinkSync(here);
   } catch (error) {
