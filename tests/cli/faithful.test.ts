@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import {
   guardDescriptors,
@@ -7,19 +7,15 @@ import {
   isRoot,
   OWN_MOUNTS,
   START,
-  startServer,
   XSOCKET,
 } from "../harness/index.ts";
+import { quietRun } from "./quiet.ts";
 
 guardDescriptors();
 
-/* With a server, run prints no warning. */
-const quiet = await startServer();
-afterAll(() => quiet[Symbol.asyncDispose]());
-
 const ODD_START = ["python3", join(import.meta.dir, "odd-start.py")];
-const ARGUMENTS = ["run", "--port", "3000", "--socket", quiet.path, "--"];
-const RUN = [XSOCKET, ...ARGUMENTS];
+const RUN = [...(await quietRun()), "--"];
+const ARGUMENTS = RUN.slice(1);
 const OURS = /^(?:LD_PRELOAD|XBIND|XSOCKET)=/;
 /* The lines of /proc/PID/status that a program inherits; the others differ from run to run. */
 const INHERITED =
@@ -132,7 +128,7 @@ test("run passes stdin, stdout and stderr through", async () => {
 });
 
 test("run passes arguments that are not UTF-8 unchanged", async () => {
-  const start = `import os; os.execv(b"${XSOCKET}", [b"xsocket", b"run", b"--port", b"1", b"--socket", b"${quiet.path}", b"--", b"printf", b"%s", b"\\xff\\xfe"])`;
+  const start = `import os; os.execv(b"${XSOCKET}", [b"xsocket", b"run", b"--port", b"1", b"--socket", b"${RUN[3]}", b"--", b"printf", b"%s", b"\\xff\\xfe"])`;
   const [plain, under] = await Promise.all([
     here.run(["printf", "%b", "\\0377\\0376"]),
     here.run(["python3", "-c", start]),

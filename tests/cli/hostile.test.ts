@@ -1,4 +1,4 @@
-import { afterAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
@@ -10,19 +10,16 @@ import {
   isContained,
   OWN_MOUNTS,
   START,
-  startServer,
   tempDir,
   type TempDir,
   typed,
   XSOCKET,
 } from "../harness/index.ts";
+import { quietRun } from "./quiet.ts";
 
 guardDescriptors();
 
-/* With a server, run prints no warning. */
-const quiet = await startServer();
-afterAll(() => quiet[Symbol.asyncDispose]());
-
+const [, ...RUN] = await quietRun();
 const MARK = "HOSTILE";
 const EVIL = `console.log("${MARK}"); process.exit(66);`;
 
@@ -62,7 +59,7 @@ const COMMANDS: readonly (readonly string[])[] = [
   ["--help"],
   ["serve", "--help"],
   ["lib", "xbind"],
-  ["run", "--port", "3000", "--socket", quiet.path, "--", "env"],
+  [...RUN, "--", "env"],
 ];
 
 test.each(COMMANDS.map((argv) => [argv.slice(0, 2).join(" "), argv] as const))(
