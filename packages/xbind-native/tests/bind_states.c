@@ -153,9 +153,9 @@ static void try_connect_again(void)
 /* Only the address is bound, not the port: a second bind works like a first one. */
 static void try_address_alone(void)
 {
-	int fd = pair_socket(SOCK_STREAM), one = 1;
+	int fd = pair_socket(SOCK_STREAM);
 
-	if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)) == 0)
+	if (pair_set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1) == 0)
 		printf("no port: bind %d\n", outcome(pair_bind(fd, 0)));
 	show("no port", fd);
 }
@@ -163,11 +163,11 @@ static void try_address_alone(void)
 /* listen chooses a port for the address that was bound without one. */
 static void try_listen_on_address(void)
 {
-	int fd = pair_socket(SOCK_STREAM), one = 1;
+	int fd = pair_socket(SOCK_STREAM);
 	struct sockaddr_in name = {0};
 	socklen_t len = sizeof(name);
 
-	if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)) == 0)
+	if (pair_set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1) == 0)
 		CHECK_EQ(pair_bind(fd, 0), 0);
 	else
 		CHECK_EQ(pair_bind(fd, port++), 0);
@@ -214,10 +214,10 @@ static void try_ioctl(void)
 /* Users cannot share a port, so the owner of the socket must be carried over. */
 static void try_owner(void)
 {
-	int first = pair_socket(SOCK_DGRAM), second = pair_socket(SOCK_DGRAM), one = 1;
+	int first = pair_socket(SOCK_DGRAM), second = pair_socket(SOCK_DGRAM);
 
-	CHECK_EQ(setsockopt(first, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
-	CHECK_EQ(setsockopt(second, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
+	CHECK_EQ(pair_set(first, SOL_SOCKET, SO_REUSEPORT, 1), 0);
+	CHECK_EQ(pair_set(second, SOL_SOCKET, SO_REUSEPORT, 1), 0);
 	CHECK_EQ(pair_bind(first, port), 0);
 	printf("owner: chown %d", outcome(fchown(second, 1, 1)));
 	printf(", bind %d\n", outcome(pair_bind(second, port++)));

@@ -14,11 +14,11 @@ static int size_after(int mark, int size, int lock)
 	int fd = pair_socket(SOCK_STREAM), is;
 
 	if (size != 0) {
-		CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
-		CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK_, &lock, sizeof(lock)), 0);
+		CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_RCVBUF, size), 0);
+		CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_BUF_LOCK_, lock), 0);
 	}
 	if (mark != 0)
-		CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &mark, sizeof(mark)), 0);
+		CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_RCVLOWAT, mark), 0);
 	CHECK_EQ(pair_bind(fd, 3000), 0);
 	CHECK_EQ(pair_option(fd, SOL_SOCKET, SO_BUF_LOCK_), lock);
 	is = pair_option(fd, SOL_SOCKET, SO_RCVBUF);

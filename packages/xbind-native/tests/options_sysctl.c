@@ -57,7 +57,7 @@ static int after_bind(const struct row *row, int value)
 	int is;
 
 	if (value >= 0)
-		CHECK_EQ(setsockopt(fd, row->level, row->name, &set, sizeof(set)), 0);
+		CHECK_EQ(pair_set(fd, row->level, row->name, set), 0);
 	CHECK_EQ(pair_bind_any(fd, row->domain, 0), 0);
 	CHECK(pair_is_there(fd));
 	is = pair_option(fd, row->level, row->name);
@@ -141,11 +141,11 @@ static void test_resets(void)
 /* The record is not displaced by many other sockets that are shut down, as by reset connections. */
 static void test_shut(void)
 {
-	int fds[EARLY], ttl = 64;
+	int fds[EARLY];
 
 	for (int i = 0; i < EARLY; i++) {
 		fds[i] = pair_socket(SOCK_STREAM);
-		CHECK_EQ(setsockopt(fds[i], IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
+		CHECK_EQ(pair_set(fds[i], IPPROTO_IP, IP_TTL, 64), 0);
 	}
 	for (int i = 0; i < SHUT; i++) {
 		int fd = pair_socket(SOCK_STREAM);
@@ -265,7 +265,7 @@ static void check_connected(int set, int expected)
 
 	if (child == 0) {
 		CHECK_EQ(pair_connect(fd, 9), 0);
-		CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_TTL, &set, sizeof(set)), 0);
+		CHECK_EQ(pair_set(fd, IPPROTO_IP, IP_TTL, set), 0);
 		CHECK_EQ(pair_disconnect(fd), 0);
 		CHECK_EQ(pair_bind_any(fd, AF_INET, 0), 0);
 		CHECK(pair_is_there(fd));
@@ -298,7 +298,7 @@ static void test_segment(void)
 	const int fresh = segment_of(fd), small = 1000;
 	long (*call)(long, ...) = (long (*)(long, ...))libc_unfollowed("syscall");
 
-	CHECK_EQ(setsockopt(listener, IPPROTO_TCP, TCP_MAXSEG, &small, sizeof(small)), 0);
+	CHECK_EQ(pair_set(listener, IPPROTO_TCP, TCP_MAXSEG, small), 0);
 	CHECK_EQ(call(SYS_bind, listener, &addr, len), 0);
 	CHECK_EQ(listen(listener, 1), 0);
 	CHECK_EQ(getsockname(listener, (struct sockaddr *)&addr, &len), 0);
@@ -310,7 +310,7 @@ static void test_segment(void)
 	CHECK_EQ(segment_of(fd), pair_preloaded() ? fresh : found);
 	close(fd);
 	fd = pair_socket(SOCK_STREAM);
-	CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &small, sizeof(small)), 0);
+	CHECK_EQ(pair_set(fd, IPPROTO_TCP, TCP_MAXSEG, small), 0);
 	CHECK_EQ(pair_bind_any(fd, AF_INET, 0), 0);
 	CHECK_EQ(segment_of(fd), small);
 	close(fd);

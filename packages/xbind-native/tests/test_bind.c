@@ -64,10 +64,10 @@ static void test_goes_on_working(void)
 static void test_retry(void)
 {
 	int holder = pair_socket(SOCK_STREAM), fd = pair_socket(SOCK_STREAM);
-	int reference = pair_socket(SOCK_DGRAM), one = 1;
+	int reference = pair_socket(SOCK_DGRAM);
 
 	CHECK_EQ(pair_bind(holder, 3005), 0);
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)), 0);
+	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1), 0);
 	CHECK(pair_bind(fd, 3005) < 0 && errno == EADDRINUSE);
 	CHECK(pair_is_beside(fd, reference));
 	CHECK(pair_bind(fd, 3005) < 0 && errno == EADDRINUSE);
@@ -186,10 +186,10 @@ static void test_no_ghost_signal(void)
 static void test_copy_of_a_full_one(void)
 {
 	static const char data[4000];
-	int fd = pair_socket(SOCK_DGRAM), copy = dup(fd), least = 0, one = 1;
+	int fd = pair_socket(SOCK_DGRAM), copy = dup(fd);
 
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)), 0);
-	CHECK_EQ(setsockopt(fd, IPPROTO_UDP, UDP_CORK, &one, sizeof(one)), 0);
+	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_SNDBUF, 0), 0);
+	CHECK_EQ(pair_set(fd, IPPROTO_UDP, UDP_CORK, 1), 0);
 	CHECK_EQ(pair_connect(fd, NOT_LISTED), 0);
 	CHECK_EQ(send(fd, data, sizeof(data), 0), (ssize_t)sizeof(data));
 	CHECK_EQ(pair_disconnect(fd), 0);

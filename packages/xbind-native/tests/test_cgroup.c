@@ -107,7 +107,6 @@ static void check(int fd, const char *device, int mark, int priority)
 
 static void bind_in_group(void)
 {
-	const int mark = MARK, priority = PRIORITY;
 	int unset = pair_socket(SOCK_STREAM), set = pair_socket(SOCK_STREAM);
 	int cleared = pair_socket(SOCK_STREAM);
 
@@ -121,8 +120,8 @@ static void bind_in_group(void)
 	else
 		check(unset, "lo", MARK, PRIORITY);
 	CHECK_EQ(setsockopt(set, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3), 0);
-	CHECK_EQ(setsockopt(set, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), 0);
-	CHECK_EQ(setsockopt(set, SOL_SOCKET, SO_PRIORITY, &priority, sizeof(priority)), 0);
+	CHECK_EQ(pair_set(set, SOL_SOCKET, SO_MARK, MARK), 0);
+	CHECK_EQ(pair_set(set, SOL_SOCKET, SO_PRIORITY, PRIORITY), 0);
 	CHECK(pair_binds_there(set, 3001));
 	check(set, "lo", MARK, PRIORITY);
 }

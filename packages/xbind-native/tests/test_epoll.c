@@ -35,8 +35,7 @@ static void test_epoll_create(void)
 	CHECK(set >= 0);
 	CHECK_EQ(fcntl(set, F_GETFD), 0);
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
-	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
-	check_listener(fd, set, DATA);
+	bind_and_check(fd, set);
 	close(fd);
 	close(set);
 	CHECK_FAILS(epoll_create(0), EINVAL);
@@ -50,8 +49,7 @@ static void test_unseen_registration(void)
 	int fd = pair_socket(SOCK_STREAM), set = new_set();
 
 	CHECK_EQ(syscall(SYS_epoll_ctl, set, EPOLL_CTL_ADD, fd, &event), 0);
-	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
-	check_listener(fd, set, DATA);
+	bind_and_check(fd, set);
 	close(fd);
 	close(set);
 }
@@ -63,8 +61,7 @@ static void test_unseen_set(void)
 
 	CHECK(set >= 0);
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
-	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
-	check_listener(fd, set, DATA);
+	bind_and_check(fd, set);
 	close(fd);
 	close(set);
 }
@@ -359,8 +356,7 @@ static void untold(void)
 
 	CHECK_EQ(syscall(SYS_epoll_ctl, unseen, EPOLL_CTL_ADD, fd, &event), 0);
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
-	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
-	check_listener(fd, set, DATA);
+	bind_and_check(fd, set);
 	check_quiet(unseen);
 }
 

@@ -47,8 +47,7 @@ static void test_forked_holder(void)
 		_exit(read(pipe_fds[0], &byte, 1) != 0);
 	}
 	close(pipe_fds[0]);
-	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
-	check_listener(fd, set, DATA);
+	bind_and_check(fd, set);
 	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 6), 0);
 	CHECK_EQ(control(set, EPOLL_CTL_DEL, fd, 0, 0), 0);
 	check_quiet(set);

@@ -74,7 +74,7 @@ static void test_filtered(void)
 	if (program < 0)
 		return;
 	lower(false);
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)), 0);
+	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_ATTACH_BPF, program), 0);
 	close(program);
 	CHECK(pair_binds_there(fd, 3033));
 }

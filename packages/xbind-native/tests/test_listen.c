@@ -181,12 +181,11 @@ static void test_bound_unseen(void)
 {
 	struct sockaddr_in name = {0};
 	socklen_t len = sizeof(name);
-	int one = 1;
 
 	if (!forbid_works())
 		return;
 	unseen = socket(AF_INET, SOCK_STREAM, 0);
-	CHECK_EQ(setsockopt(unseen, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)), 0);
+	CHECK_EQ(pair_set(unseen, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1), 0);
 	child_run(bind_unseen);
 	CHECK_EQ(listen(unseen, 5), 0);
 	CHECK_EQ(getsockname(unseen, (struct sockaddr *)&name, &len), 0);

@@ -153,11 +153,11 @@ static void test_scoped(void)
 static void case_lost(void)
 {
 	const struct rlimit limit = {COPY, COPY};
-	int fd = pair_socket(SOCK_STREAM), one = 1;
+	int fd = pair_socket(SOCK_STREAM);
 
 	CHECK_EQ(fcntl(fd, F_DUPFD, COPY), COPY);
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), 0);
+	CHECK_EQ(pair_set(fd, IPPROTO_TCP, TCP_NODELAY, 1), 0);
 	forbid(SYS_setsockopt);
 	CHECK_EQ(pair_bind(fd, 3000), 0);
 }
@@ -173,12 +173,12 @@ static void test_lost(void)
 /* An option may not be read any more, though it could at the bind before. */
 static void case_unread(void)
 {
-	int fd = pair_socket(SOCK_STREAM), one = 1;
+	int fd = pair_socket(SOCK_STREAM);
 
 	CHECK_EQ(pair_bind(fd, 3000), 0);
 	close(fd);
 	fd = pair_socket(SOCK_STREAM);
-	CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), 0);
+	CHECK_EQ(pair_set(fd, IPPROTO_TCP, TCP_NODELAY, 1), 0);
 	forbid_option(IPPROTO_TCP, TCP_NODELAY);
 	CHECK_EQ(pair_bind(fd, 3000), 0);
 }
@@ -191,9 +191,9 @@ static void test_unread(void)
 /* Nor could it be read at any time before. */
 static void case_never_read(void)
 {
-	int fd = pair_socket(SOCK_STREAM), one = 1;
+	int fd = pair_socket(SOCK_STREAM);
 
-	CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), 0);
+	CHECK_EQ(pair_set(fd, IPPROTO_TCP, TCP_NODELAY, 1), 0);
 	forbid_option(IPPROTO_TCP, TCP_NODELAY);
 	CHECK_EQ(pair_bind(fd, 3000), 0);
 }

@@ -56,10 +56,9 @@ static struct sock_fprog filter = {.len = 1, .filter = code};
 static void test_filters(void)
 {
 	static const int names[] = {SO_ATTACH_FILTER, SO_ATTACH_REUSEPORT_CBPF};
-	const int on = 1;
 	int fd = pair_socket(SOCK_DGRAM);
 
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
+	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_REUSEPORT, 1), 0);
 	for (int i = 0; i < 2; i++)
 		CHECK_EQ(setsockopt(fd, SOL_SOCKET, names[i], &filter, sizeof(filter)), 0);
 	CHECK(pair_binds_there(fd, 3000));

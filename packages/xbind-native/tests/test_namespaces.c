@@ -112,10 +112,9 @@ static void test_cloned(void)
 static void test_boolean(void)
 {
 	const struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(3106)};
-	const int one = 1, zero = 0;
 	int before = socket(AF_INET6, SOCK_STREAM, 0), fd, sysctl;
 
-	CHECK_EQ(setsockopt(before, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero)), 0);
+	CHECK_EQ(pair_set(before, IPPROTO_IPV6, IPV6_V6ONLY, 0), 0);
 	if (unshare(CLONE_NEWNET) < 0)
 		return; /* an ordinary user may not */
 	sysctl = open("/proc/sys/net/ipv6/bindv6only", O_WRONLY | O_CLOEXEC);
@@ -123,7 +122,7 @@ static void test_boolean(void)
 		return; /* /proc/sys is read-only in a container */
 	CHECK_EQ(write(sysctl, "1", 1), 1);
 	fd = socket(AF_INET6, SOCK_STREAM, 0);
-	CHECK_EQ(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)), 0);
+	CHECK_EQ(pair_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1), 0);
 	CHECK_EQ(bind(fd, (const struct sockaddr *)&addr, sizeof(addr)), 0);
 	CHECK_EQ(pair_option(fd, IPPROTO_IPV6, IPV6_V6ONLY), 1);
 }
@@ -131,10 +130,9 @@ static void test_boolean(void)
 /* An option that was not set gets the target namespace's default. */
 static void bind_with_default(void)
 {
-	const int other = 33;
 	int before = pair_socket(SOCK_STREAM), fd, sysctl;
 
-	CHECK_EQ(setsockopt(before, IPPROTO_IP, IP_TTL, &other, sizeof(other)), 0);
+	CHECK_EQ(pair_set(before, IPPROTO_IP, IP_TTL, 33), 0);
 	if (unshare(CLONE_NEWNET) < 0)
 		return; /* an ordinary user may not */
 	sysctl = open("/proc/sys/net/ipv4/ip_default_ttl", O_WRONLY | O_CLOEXEC);

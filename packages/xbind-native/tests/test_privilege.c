@@ -50,11 +50,11 @@ static long forbidden;
 /* bind fails with the error of the forbidden call, and the program keeps its own socket. */
 static void bind_forbidden(void)
 {
-	int fd = pair_socket(SOCK_STREAM), ttl = 44, set = epoll_create1(0);
+	int fd = pair_socket(SOCK_STREAM), set = epoll_create1(0);
 	struct epoll_event event = {.events = EPOLLIN};
 	struct stat before, after;
 
-	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
+	CHECK_EQ(pair_set(fd, IPPROTO_IP, IP_TTL, 44), 0);
 	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
 	CHECK_EQ(fstat(fd, &before), 0);
 	forbid(forbidden);
@@ -95,11 +95,10 @@ static void test_seccomp(void)
 /* Sets an option that can be read back, and one that cannot. */
 static void set_two(int fd)
 {
-	const int ttl = 44;
 	const struct ip_mreqn group = {.imr_multiaddr.s_addr = htonl(0xef010203),
 	                               .imr_address.s_addr = htonl(INADDR_LOOPBACK)};
 
-	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
+	CHECK_EQ(pair_set(fd, IPPROTO_IP, IP_TTL, 44), 0);
 	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group)), 0);
 }
 
@@ -209,21 +208,21 @@ static void test_trap(void)
  * none. */
 static void set_without_socket(void)
 {
-	int fd = pair_socket(SOCK_STREAM), seconds = 100;
+	int fd = pair_socket(SOCK_STREAM);
 
 	CHECK_EQ(pair_bind(fd, NOT_LISTED), 0);
 	forbid_by(SECCOMP_RET_KILL_PROCESS, SYS_socket);
-	CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds)), 0);
+	CHECK_EQ(pair_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 100), 0);
 }
 
 /* Defaults that a bind has read are not read again: servers set options on each connection. */
 static void set_without_asking(void)
 {
-	int fd = pair_socket(SOCK_STREAM), seconds = 100;
+	int fd = pair_socket(SOCK_STREAM);
 
 	CHECK_EQ(pair_bind(fd, 3000), 0);
 	forbid_by(SECCOMP_RET_KILL_PROCESS, SYS_getsockopt);
-	CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds)), 0);
+	CHECK_EQ(pair_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 100), 0);
 }
 
 static void test_no_more_sockets(void)

@@ -39,9 +39,8 @@ static void test_program_of_others(void)
 
 	CHECK_EQ(pair_bind(fd, 3008), 0);
 	if (program >= 0) {
-		CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)), 0);
-		CHECK_EQ(setsockopt(other, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)),
-		         0);
+		CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_ATTACH_BPF, program), 0);
+		CHECK_EQ(pair_set(other, SOL_SOCKET, SO_ATTACH_BPF, program), 0);
 		close(program);
 	}
 	close(other);
@@ -56,7 +55,7 @@ static void test_kept_programs(void)
 	for (int i = 0; program >= 0 && i < 3 * KEPT; i++) {
 		int fd = pair_socket(SOCK_STREAM);
 
-		CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)), 0);
+		CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_ATTACH_BPF, program), 0);
 		close(fd);
 	}
 	for (int number = KEPT_FIRST; number < KEPT_END; number++) {
@@ -78,14 +77,14 @@ static void close_copy(bool is_refused)
 		return;
 	if (is_refused)
 		forbid(SYS_bpf);
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)), 0);
+	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_ATTACH_BPF, program), 0);
 	syscall(SYS_close_range, program + 1, ~0U, 0);
 	null = open("/dev/null", O_RDONLY);
 	for (int number = 100; number < KEPT_END; number++)
 		CHECK_EQ(dup2(null, number), number);
 	if (pair_preloaded())
 		CHECK(pair_bind(fd, 3011) < 0 && errno == EACCES);
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)), 0);
+	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_ATTACH_BPF, program), 0);
 	for (int number = 100; number < KEPT_END; number++)
 		CHECK_EQ(read(number, &byte, 1), 0); /* still the host's file */
 	if (is_refused)

@@ -321,11 +321,10 @@ static void spread(int fd)
 {
 	struct sock_filter code[LONG_CODE];
 	struct sock_fprog program = {.len = LONG_CODE, .filter = code};
-	int on = 1;
 
 	for (int i = 0; i < LONG_CODE; i++)
 		code[i] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
+	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_REUSEPORT, 1), 0);
 	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)),
 	         0);
 }
@@ -364,10 +363,9 @@ static void test_long_values(void)
 
 static void set_again(int level, int name, const void *value, socklen_t len)
 {
-	const int one = 1;
 	int fd = pair_socket(SOCK_DGRAM);
 
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
+	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_REUSEPORT, 1), 0);
 	for (int i = 0; i < AGAIN; i++)
 		CHECK_EQ(setsockopt(fd, level, name, value, len), 0);
 	CHECK(pair_binds_there(fd, 3013));

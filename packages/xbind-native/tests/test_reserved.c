@@ -43,12 +43,11 @@ static void test_bindresvport(void)
 /* Each call continues after the port of the last one, even if that could be shared. */
 static void test_shareable(void)
 {
-	const int on = 1;
 	int fds[3];
 
 	for (int i = 0; i < 3; i++) {
 		fds[i] = pair_socket(SOCK_DGRAM);
-		CHECK_EQ(setsockopt(fds[i], SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+		CHECK_EQ(pair_set(fds[i], SOL_SOCKET, SO_REUSEADDR, 1), 0);
 		CHECK_EQ(bindresvport(fds[i], NULL), 0);
 		check_reserved(fds[i]);
 		for (int j = 0; j < i; j++)

@@ -51,8 +51,8 @@ static void test_device(void)
 
 	rename_device("lo", "own0");
 	index = (int)if_nametoindex("own0");
-	CHECK_EQ(setsockopt(by_index, SOL_SOCKET, SO_BINDTOIFINDEX, &index, sizeof(index)), 0);
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &index, sizeof(index)), 0);
+	CHECK_EQ(pair_set(by_index, SOL_SOCKET, SO_BINDTOIFINDEX, index), 0);
+	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_BINDTOIFINDEX, index), 0);
 	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "own0", 5), 0);
 	pair_refused(fd, 3000, ENODEV);
 	CHECK(pair_binds_there(by_index, 3004));
@@ -111,18 +111,18 @@ static void test_other_device_meanwhile(void)
 
 static void bind_marked(void)
 {
-	int fd = pair_socket(SOCK_STREAM), mark = 7;
+	int fd = pair_socket(SOCK_STREAM);
 
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), 0);
+	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_MARK, 7), 0);
 	child_drop_capabilities();
 	pair_refused(fd, 3001, EPERM);
 }
 
 static void bind_transparent(void)
 {
-	int fd = pair_socket(SOCK_STREAM), one = 1;
+	int fd = pair_socket(SOCK_STREAM);
 
-	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &one, sizeof(one)), 0);
+	CHECK_EQ(pair_set(fd, IPPROTO_IP, IP_TRANSPARENT, 1), 0);
 	child_drop_capabilities();
 	pair_refused(fd, 3002, EPERM);
 }
@@ -130,9 +130,9 @@ static void bind_transparent(void)
 /* A value that the new socket has anyway needs no privilege. */
 static void bind_unmarked(void)
 {
-	int fd = pair_socket(SOCK_STREAM), none = 0;
+	int fd = pair_socket(SOCK_STREAM);
 
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_MARK, &none, sizeof(none)), 0);
+	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_MARK, 0), 0);
 	child_drop_capabilities();
 	CHECK(pair_binds_there(fd, 3001));
 }
@@ -216,10 +216,9 @@ static void bind_unsafe(void)
 
 static void bind_unspread(void)
 {
-	const int one = 1;
 	int fd = pair_socket(SOCK_STREAM);
 
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
+	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_REUSEPORT, 1), 0);
 	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &filter, sizeof(filter)), 0);
 	forbid(SYS_setsockopt);
 	pair_refused(fd, 3009, FORBIDDEN);
@@ -310,13 +309,12 @@ static void test_unreadable(void)
 static void bind_for_ipv6_alone(void)
 {
 	const struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(3013)};
-	const int one = 1;
 	int fd = socket(AF_INET6, SOCK_STREAM, IPPROTO_MPTCP);
 
 	if (fd < 0)
 		return;
 	forbid_option_by(EOPNOTSUPP, IPPROTO_IPV6, IPV6_V6ONLY);
-	CHECK_EQ(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)), 0);
+	CHECK_EQ(pair_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1), 0);
 	CHECK_EQ(bind(fd, (const struct sockaddr *)&addr, sizeof(addr)), 0);
 	CHECK(pair_is_there(fd));
 	CHECK_EQ(pair_bind(pair_socket(SOCK_STREAM), 3013), 0);
@@ -341,17 +339,16 @@ static void bind_to_any_address(void)
 	const bool is_ipv6 = option->domain == AF_INET6;
 	const void *to = is_ipv6 ? (const void *)&addr6 : &addr;
 	const socklen_t len = is_ipv6 ? sizeof(addr6) : sizeof(addr);
-	const int one = 1, zero = 0;
 	int fd = socket(option->domain, SOCK_STREAM, IPPROTO_MPTCP);
 
 	if (fd < 0)
 		return;
 	for (size_t i = 0; i < sizeof(mptcp_unreadable) / sizeof(mptcp_unreadable[0]); i++)
 		forbid_option_by(EOPNOTSUPP, mptcp_unreadable[i].level, mptcp_unreadable[i].name);
-	CHECK_EQ(setsockopt(fd, option->level, option->name, &one, sizeof(one)), 0);
-	CHECK_EQ(setsockopt(fd, option->level, option->name, &zero, sizeof(zero)), 0);
+	CHECK_EQ(pair_set(fd, option->level, option->name, 1), 0);
+	CHECK_EQ(pair_set(fd, option->level, option->name, 0), 0);
 	CHECK(bind(fd, to, len) < 0 && errno == EADDRNOTAVAIL);
-	CHECK_EQ(setsockopt(fd, option->level, option->name, &one, sizeof(one)), 0);
+	CHECK_EQ(pair_set(fd, option->level, option->name, 1), 0);
 	CHECK_EQ(bind(fd, to, len), 0);
 	CHECK(pair_is_there(fd));
 }
@@ -360,13 +357,12 @@ static void bind_to_any_address(void)
  * again. */
 static void set_without_sockets(void)
 {
-	const int one = 1;
 	int fd = pair_socket(SOCK_STREAM);
 
 	forbid_option_by(EOPNOTSUPP, IPPROTO_IP, IP_FREEBIND);
-	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one)), 0);
+	CHECK_EQ(pair_set(fd, IPPROTO_IP, IP_FREEBIND, 1), 0);
 	forbid_by(SECCOMP_RET_KILL_PROCESS, SYS_socket);
-	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one)), 0);
+	CHECK_EQ(pair_set(fd, IPPROTO_IP, IP_FREEBIND, 1), 0);
 }
 
 /* Before Linux 6.15 an MPTCP socket takes some options that it cannot read back. */

@@ -30,7 +30,7 @@ static void try(int type, int expected)
 	ino_t before = inode_of(fd);
 	long long start;
 
-	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
+	CHECK_EQ(pair_set(fd, IPPROTO_IP, IP_TTL, ttl), 0);
 	start = clock_ms();
 	errno = 0;
 	CHECK_FAILS(pair_bind(fd, 3000), expected);

@@ -344,10 +344,8 @@ static void bind_beside_log(void)
 
 static void set_without_stderr(void)
 {
-	const int one = 1;
-
 	close(STDERR_FILENO);
-	CHECK_EQ(setsockopt(watched.fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)), 0);
+	CHECK_EQ(pair_set(watched.fd, IPPROTO_IPV6, IPV6_V6ONLY, 1), 0);
 }
 
 /* When an option is first set, the library reads its default from a fresh socket. */

@@ -64,21 +64,20 @@ static void give_number_away_twice(void)
 
 static int shared_socket(void)
 {
-	const int fd = pair_socket(SOCK_STREAM), one = 1;
+	const int fd = pair_socket(SOCK_STREAM);
 
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
+	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_REUSEPORT, 1), 0);
 	return fd;
 }
 
 /* The socket is bound with its own options, and the one under its old number is unchanged. */
 static void give_away_meanwhile(long call, unsigned argument, void (*act)(void))
 {
-	const int ttl = TTL;
 	struct stat status;
 
 	CHECK_EQ(pair_bind(shared_socket(), watched.port), 0);
 	watched.fd = shared_socket();
-	CHECK_EQ(setsockopt(watched.fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
+	CHECK_EQ(pair_set(watched.fd, IPPROTO_IP, IP_TTL, TTL), 0);
 	CHECK_EQ(fchmod(watched.fd, S_IRWXU), 0);
 	run_watched(bind_watched, call, argument, act);
 	check_renumbered(act);
@@ -109,10 +108,8 @@ static void test_given_away_late(void)
 
 static void limit_ttl(void)
 {
-	const int ttl = TTL;
-
 	watched.fd = pair_socket(SOCK_STREAM);
-	CHECK_EQ(setsockopt(watched.fd, IPPROTO_IP, IP_MINTTL, &ttl, sizeof(ttl)), 0);
+	CHECK_EQ(pair_set(watched.fd, IPPROTO_IP, IP_MINTTL, TTL), 0);
 }
 
 static void renumber_and_put_another(void)

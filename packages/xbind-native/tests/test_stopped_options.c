@@ -75,10 +75,7 @@ static int restricted; /* result of setsockopt: 0 or errno */
 
 static void restrict_watched(void)
 {
-	const int one = 1;
-
-	restricted =
-	    setsockopt(watched.fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0 ? errno : 0;
+	restricted = pair_set(watched.fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) < 0 ? errno : 0;
 }
 
 static bool is_restricted(void)

@@ -39,7 +39,7 @@ static void *bind_own(void *argument)
 	for (int round = 0; round < ROUNDS; round++) {
 		int fd = pair_socket(SOCK_STREAM), mark = 30 + number;
 
-		CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_TTL, &mark, sizeof(mark)), 0);
+		CHECK_EQ(pair_set(fd, IPPROTO_IP, IP_TTL, mark), 0);
 		CHECK(pair_binds_there(fd, (uint16_t)(FIRST_PORT + number)));
 		CHECK_EQ(pair_option(fd, IPPROTO_IP, IP_TTL), mark);
 		close(fd);
@@ -68,10 +68,9 @@ static void *bind_shared(void *argument)
 static void test_shared_socket(void)
 {
 	for (int round = 0; round < ROUNDS; round++) {
-		int one = 1;
 
 		shared = pair_socket(SOCK_STREAM);
-		CHECK_EQ(setsockopt(shared, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
+		CHECK_EQ(pair_set(shared, SOL_SOCKET, SO_REUSEPORT, 1), 0);
 		succeeded = refused = 0;
 		run_all(bind_shared);
 		CHECK_EQ(succeeded, 1);
@@ -156,9 +155,7 @@ static void run_meanwhile(void (*prepare)(void), void (*act)(void), void (*check
 
 static void set_option(void)
 {
-	int one = 1;
-
-	CHECK_EQ(setsockopt(meanwhile.fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)), 0);
+	CHECK_EQ(pair_set(meanwhile.fd, SOL_SOCKET, SO_KEEPALIVE, 1), 0);
 }
 
 static void check_option(void)

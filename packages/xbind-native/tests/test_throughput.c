@@ -70,7 +70,7 @@ static double transfer(int set_to, int *ret_buffer)
 
 	port++;
 	if (set_to)
-		CHECK_EQ(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &set_to, sizeof(set_to)), 0);
+		CHECK_EQ(pair_set(listener, SOL_SOCKET, SO_RCVBUF, set_to), 0);
 	CHECK(pair_binds_there(listener, port));
 	CHECK_EQ(listen(listener, 1), 0);
 	CHECK_EQ(pthread_create(&sender, NULL, send_all, &port), 0);

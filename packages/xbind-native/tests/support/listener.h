@@ -27,9 +27,9 @@ static inline int control(int set, int operation, int fd, uint32_t events, uint6
 
 static inline int client_of(uint16_t port)
 {
-	int fd = pair_socket(SOCK_STREAM), on = 1;
+	int fd = pair_socket(SOCK_STREAM);
 
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_REUSEADDR, 1), 0);
 	CHECK_EQ(pair_bind(fd, CLIENT_PORT), 0);
 	CHECK_EQ(pair_connect(fd, port), 0);
 	return fd;

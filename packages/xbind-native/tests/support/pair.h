@@ -37,6 +37,12 @@ static inline int pair_option(int fd, int level, int name)
 	return value;
 }
 
+/* Sets an option whose value is a number. */
+static inline int pair_set(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value));
+}
+
 /* Is the port of this socket free in the namespace of this process? */
 static inline bool pair_is_elsewhere(int fd)
 {
