@@ -199,17 +199,6 @@ static void test_copy_of_a_full_one(void)
 	close(copy);
 }
 
-/* After the program has closed its socket, no copy in the server keeps the port in use. */
-static void test_port_is_free_again(void)
-{
-	for (int i = 0; i < 20; i++) {
-		int fd = pair_socket(SOCK_DGRAM);
-
-		CHECK(pair_binds_there(fd, 3032));
-		close(fd);
-	}
-}
-
 /* Tries to make a socket whose cookie equals that of fd modulo 256. */
 static int alike(int fd)
 {
@@ -268,7 +257,6 @@ int main(void)
 	RUN(test_flags);
 	RUN(test_signals);
 	RUN(test_no_ghost_signal);
-	RUN(test_port_is_free_again);
 	RUN(test_two_shut);
 	RUN(test_short_filter);
 	return 0;
