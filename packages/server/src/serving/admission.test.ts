@@ -89,6 +89,15 @@ test("does not evict when a finished connection of the user makes room", () => {
   expect(acceptFrom(results(100, 101, 102), how).closed).toEqual([100]);
 });
 
+test("looks for finished connections until one of the user's own makes room", () => {
+  const bounds = { maxConnectionsPerUid: 2 };
+  const how = { kernel: manyUsers(), bounds, makeRoom: closeFirst };
+  expect(acceptFrom(results(50, 100, 101, 102), how)).toMatchObject({
+    closed: [50, 100],
+    refused: 0,
+  });
+});
+
 test("root and the server's own user have eight connections beyond the bound", () => {
   const everybody = results(...Array.from({ length: 20 }, (_, i) => 100 + i));
   const bounds = { maxConnections: 5, maxConnectionsPerUid: 100 };

@@ -1,14 +1,17 @@
 import { expect, test } from "bun:test";
 import { AF_NETLINK, AF_PACKET, encode, SOCK_RAW } from "@xsocket/protocol";
-import { EPOLLHUP, EPOLLIN, errno } from "@xsocket/xbind-native";
+import { EPOLLHUP, EPOLLIN, errno, type Syscalls } from "@xsocket/xbind-native";
 import {
   CONNECTION,
+  DESCRIPTORS,
   idleConnection,
   receiveRequest,
   threadOne,
   waitOnce,
 } from "../../test/loop.ts";
-import { COUNTER, THREAD } from "../memory/memory.ts";
+import { threadOptions } from "../../test/thread.ts";
+import { UNREAD } from "../memory/flight.ts";
+import { COUNTER, FIELD, STATE, THREAD } from "../memory/memory.ts";
 import { readStats } from "../stats.ts";
 import { WAKE_DATA } from "./acceptor.ts";
 import type { Order } from "./thread.ts";
@@ -54,6 +57,33 @@ test("counts a client held back for slow closes as refused", () => {
   };
   threadOne(memory, orders, kernel).run();
   expect(readStats(shared)).toMatchObject({ granted: 8, refusedInFlight: 1, failed: 0 });
+});
+
+test("a client that has gone makes room for another socket in flight", () => {
+  const { memory, shared } = idleConnection(1);
+  const { maxInFlightPerUid } = threadOptions(memory, DESCRIPTORS).bounds;
+  const gone = CONNECTION - 1;
+  for (let fd = gone; fd > gone - maxInFlightPerUid; fd--) {
+    shared.set(fd, FIELD.state, STATE.stuck);
+    shared.set(fd, FIELD.owner, 1);
+    shared.set(fd, FIELD.account, shared.openAccount(1));
+    shared.flight.setUnread(fd, UNREAD.socket);
+  }
+  const orders: Order[] = [];
+  const wait = waitOnce(EPOLLIN, orders);
+  const kernel: Partial<Syscalls> = {
+    epollWait(epoll, pairs, max, waitMs, lookUs) {
+      if (waitMs !== 0) return wait(epoll, pairs, max, waitMs, lookUs);
+      pairs.set([EPOLLHUP, gone]);
+      return 1;
+    },
+    receivePacket: receiveRequest,
+    sendQueue: (fd) => (fd === gone ? 0 : 768),
+    socket: () => 99,
+    poll: () => 0,
+  };
+  threadOne(memory, orders, kernel).run();
+  expect(readStats(shared)).toMatchObject({ granted: 1, refusedInFlight: 0 });
 });
 
 test("a socket that was handed over is not the thread's any more", () => {
