@@ -1,6 +1,6 @@
 import type { Accounts } from "./accounts.ts";
 import { ID_MAX, type IdRange, parseIds } from "./ids.ts";
-import { FAMILIES, knownOf, type Names, numberOf, PROTOCOLS, TYPES } from "./names.ts";
+import { FAMILIES, knownOf, numberOf, PROTOCOLS, TYPES } from "./names.ts";
 import { type Rule, RULE_KINDS, type RuleKind } from "./rule.ts";
 import { type Table, words } from "./values.ts";
 
@@ -24,6 +24,10 @@ const KEYS = [
 ] as const;
 
 type Key = (typeof KEYS)[number][0];
+
+/* What the keys about sockets know. */
+const NUMBERS = { family: FAMILIES, type: TYPES, protocol: PROTOCOLS };
+const NUMBER_KEYS = ["family", "type", "protocol"] as const;
 
 /** Takes a problem, and the key that it is about. */
 type Note = (problem: string, key: string) => void;
@@ -68,7 +72,7 @@ class RuleReader {
   list<Item>(
     key: Key,
     read: (word: string) => Item | undefined,
-    help: string,
+    help: (word: string) => string,
   ): readonly Item[] | undefined {
     if (!this.has(key)) return undefined;
     const found: Item[] = [];
@@ -77,13 +81,15 @@ class RuleReader {
     for (const text of texts ?? []) {
       const item = read(text);
       if (item !== undefined) found.push(item);
-      else this.#note(`${key} "${text}" is unknown: ${asList(text) ?? help}`, key);
+      else this.#note(`${key} "${text}" is unknown: ${asList(text) ?? help(text)}`, key);
     }
     return found;
   }
 
-  numbers(key: Key, names: Names): readonly number[] | undefined {
-    return this.list(key, (word) => numberOf(names, word), knownOf(names));
+  numbers(key: keyof typeof NUMBERS): readonly number[] | undefined {
+    const names = NUMBERS[key];
+    const help = (word: string) => ofAnotherKey(word) ?? knownOf(names);
+    return this.list(key, (word) => numberOf(names, word), help);
   }
 
   quota(key: Key): number | undefined {
@@ -102,6 +108,13 @@ function asList(text: string): string | undefined {
   return parts.length > 1 ? `write ${JSON.stringify(parts)}` : undefined;
 }
 
+/* What a word that its key does not know means elsewhere, as the one in type = "tcp". */
+function ofAnotherKey(word: string): string | undefined {
+  if (!/\D/.test(word)) return undefined;
+  const key = NUMBER_KEYS.find((other) => numberOf(NUMBERS[other], word) !== undefined);
+  return key && `write ${key} = ${JSON.stringify(word)}`;
+}
+
 /* Names and numbers are two spellings of one question, so either may match. */
 function ids(
   reader: RuleReader,
@@ -109,7 +122,7 @@ function ids(
   key: "uid" | "gid",
 ): readonly IdRange[] | undefined {
   const help = `write a number up to ${ID_MAX}, or a range with the smaller one first, like "100000-165535"`;
-  const numbered = reader.list(key, parseIds, help);
+  const numbered = reader.list(key, parseIds, () => help);
   if (!named && !numbered) return undefined;
   return [...(named ?? []).map((id) => ({ first: id, last: id })), ...(numbered ?? [])];
 }
@@ -131,12 +144,12 @@ export function readRule(table: Table, number: number, accounts: Accounts, note:
   const users = reader.list(
     "user",
     (name) => accounts.users.get(name)?.uid,
-    "/etc/passwd has no such user (name others by uid)",
+    () => "/etc/passwd has no such user (name others by uid)",
   );
   const groups = reader.list(
     "group",
     (name) => accounts.groups.get(name)?.gid,
-    "/etc/group has no such group (name others by gid)",
+    () => "/etc/group has no such group (name others by gid)",
   );
   const rule: Rule = {
     name: reader.name,
@@ -144,9 +157,9 @@ export function readRule(table: Table, number: number, accounts: Accounts, note:
     allow,
     uids: ids(reader, users, "uid"),
     gids: ids(reader, groups, "gid"),
-    families: reader.numbers("family", FAMILIES),
-    types: reader.numbers("type", TYPES),
-    protocols: reader.numbers("protocol", PROTOCOLS),
+    families: reader.numbers("family"),
+    types: reader.numbers("type"),
+    protocols: reader.numbers("protocol"),
     socketsPerMinute: reader.quota("sockets_per_minute"),
     connections: reader.quota("connections"),
   };
