@@ -18,11 +18,12 @@ Search this page for a program: the last column says what it needs. What matters
 | a program that | what happens | instead |
 | --- | --- | --- |
 | is statically linked, or written in Go or Free Pascal | \`xsocket run\` refuses it | start it with \`xsocket open --exec\` if it supports systemd's socket activation, call xsocket(3) in its source, or let \`socat\` relay to it, which hides the clients: \`xsocket run --port 8080 -- socat TCP-LISTEN:8080,fork TCP:127.0.0.1:8080\` |
-| is set-user-ID, or has capabilities on its file | \`xsocket run\` refuses it | start it as the user that it becomes, or a copy without them |
-| is started by one that drops LD_PRELOAD, such as \`env -i\` | its port opens in its own namespace | put \`xsocket run\` directly in front of it |
+| is set-user-ID, or has capabilities on its file, unless root starts it | \`xsocket run\` refuses it | start it as the user that it becomes, or a copy without them |
+| is started by one that drops LD_PRELOAD, such as \`env -i\` | \`xsocket run\` refuses the usual ones; with others its port opens in its own namespace | put \`xsocket run\` directly in front of it |
+| binds as a user who may not open the control socket, as PostgreSQL does | bind(2) fails with EACCES | let that user in: \`--group\` or \`--mode\` of \`xsocket serve\`, or [for the units](systemd.md#letting-somebody-in) an ACL |
 | binds each address of its own namespace, as BIND does | its port does not open on the target's own addresses | let it listen on \`0.0.0.0\` or \`::\`, or on an address of the target |
 | changes its root, then its user, and then binds, as vsftpd does | bind(2) fails with ENOENT | mount the directory of the control socket in that root |
-| binds by io_uring | its port opens in its own namespace | turn io_uring off in its settings |
+| binds by io_uring, or by a system call instruction of its own, as Rust's crate rustix | its port opens in its own namespace | turn io_uring off in its settings; otherwise as for static programs |
 | runs under Wine | its UDP sockets receive nothing | list only TCP ports, as in \`XBIND=tcp/8080\` |
 
 If a port is not open all the same, [errors.md](errors.md#no-error-and-the-port-is-not-there) says how to find out why.

@@ -68,7 +68,7 @@ export const launchers: readonly Program[] = [
     cannot: {
       reason: "the program after it is started without LD_PRELOAD",
       instead:
-        "put the library after it (`env -i xsocket run ...`), or have it keep LD_PRELOAD, XBIND and XSOCKET",
+        "put the library after it (`env -i $(command -v xsocket) run ...`), or have it keep LD_PRELOAD, XBIND and XSOCKET",
     },
   }),
   built("ThreadSanitizer", "gcc", "gcc -fsanitize=thread"),

@@ -13,8 +13,10 @@ const small = (name: string, source: string, more: Partial<Program> = {}): Progr
   ...more,
 });
 
-const instead =
-  "call xsocket(3) in its source, start it with `xsocket open --exec` if it supports systemd's socket activation, or let `socat` under the library listen for it";
+/* For programs without socket activation. */
+const relay = "let `socat` under the library listen for it";
+
+const instead = `call xsocket(3) in its source, start it with \`xsocket open --exec\` if it supports systemd's socket activation, or ${relay}`;
 
 const staticProgram = {
   reason: "a static program has no dynamic loader that could load a library",
@@ -71,7 +73,7 @@ export const native: readonly Program[] = [
     name: "busybox httpd (static)",
     packages: ["busybox-static"],
     run: "exec busybox httpd -f -p 8080 -h $DIR",
-    cannot: staticProgram,
+    cannot: { ...staticProgram, instead: relay },
   },
   {
     name: "NATS, in Go",
@@ -82,7 +84,7 @@ export const native: readonly Program[] = [
     expect: /INFO/,
     cannot: {
       reason: "Go programs make system calls themselves, also when they are linked dynamically",
-      instead,
+      instead: relay,
     },
   },
   small("io_uring, with a plain bind", "uring.c", { run: "exec ./server accept" }),
