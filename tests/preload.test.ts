@@ -3,19 +3,23 @@
  * with libxbind, and in their own without it.
  */
 import { describe, expect, test } from "bun:test";
+import { SOCK_CLOEXEC, SOCK_DGRAM } from "@xsocket/protocol";
 import { libraryPath } from "@xsocket/xbind-native";
 import {
   createNamespace,
   eventually,
   guardDescriptors,
+  hasCookies,
   hasIpv6,
   type Place,
+  refusing,
   type Running,
   startServer,
   tempDir,
 } from "./harness/index.ts";
 
 const PORT = 3000;
+const CLONE_NEWNET = 0x40000000;
 const PEER = "127.0.0.9"; // the address the client talks from: the program must see this one
 const PAGE = "GET / HTTP/1.0\r\nHost: test\r\n\r\n";
 
@@ -165,3 +169,21 @@ test("a UDP program gets its datagrams from the target namespace", async () => {
   await sender.says(/a datagram/);
   await program.says(/127\.0\.0\.9/);
 });
+
+// AppArmor's rules for such a program may allow no other UNIX socket than the one that libxbind asks by.
+test.skipIf(!hasCookies)(
+  "UNIX sockets of type seqpacket are enough to know the own namespace",
+  async () => {
+    await using target = await createNamespace();
+    await using inside = await createNamespace();
+    await using server = await startServer({ place: target });
+    const program = `import ctypes, socket
+assert ctypes.CDLL(None).unshare(${CLONE_NEWNET}) == 0
+listener = socket.create_server(("0.0.0.0", ${PORT}))
+print(open("/proc/self/net/tcp").read().count(":%04X " % ${PORT}))`;
+    const datagram = refusing("socket", 1, SOCK_DGRAM | SOCK_CLOEXEC, "EACCES");
+    const env = { ...preloaded(server.path), XBIND: "*" };
+    const { stdout, stderr } = await inside.run([...datagram, "python3", "-c", program], { env });
+    expect({ stdout, stderr }).toEqual({ stdout: "1\n", stderr: "" });
+  },
+);

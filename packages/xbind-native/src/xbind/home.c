@@ -22,7 +22,8 @@ void home_load(void)
 
 	if (!config_all(CONFIG_TCP) && !config_all(CONFIG_UDP))
 		return; /* nobody will ask */
-	fd = sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	/* of the type that servers are asked by, which AppArmor's rules for the program allow */
+	fd = sys_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	home = key_of_namespace(fd);
 }
 
