@@ -233,14 +233,19 @@ test("quotas of connections and of sockets per minute hold across threads", asyn
   expect(server.stats().refusals).toMatchObject({ connections: 4, "sockets per minute": 6 });
 });
 
-test("four clients that ask with a connection each time have four at once under a quota", async () => {
-  using dir = tempDir();
-  const program = loadProgram(dir);
-  const policy = '[[rule]]\naction = "allow"\nconnections = 4\n';
-  await using server = await startServer({ policy, args: ["--mode", "0666"] });
-  const load: Load = { mode: "call", callers: 4, seconds: 0.4 };
-  expect(await runLoad(program, server.path, load)).toMatchObject({ failed: 0, said: "" });
-});
+test.each([
+  ["under a quota", { policy: '[[rule]]\naction = "allow"\nconnections = 4\n' }, []],
+  ["at a user's bound", {}, ["--max-connections-per-user", "4"]],
+])(
+  "four clients that ask with a connection each time have four at once %s",
+  async (_, how, bounds) => {
+    using dir = tempDir();
+    const program = loadProgram(dir);
+    await using server = await startServer({ ...how, args: ["--mode", "0666", ...bounds] });
+    const load: Load = { mode: "call", callers: 4, seconds: 0.4 };
+    expect(await runLoad(program, server.path, load)).toMatchObject({ failed: 0, said: "" });
+  },
+);
 
 test("lets one connection more than the backlog wait", async () => {
   await using server = await startServer({ args: ["--backlog", "3"] });

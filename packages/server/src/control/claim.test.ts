@@ -4,16 +4,24 @@ import {
   mkdirSync,
   readFileSync,
   renameSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { SUN_PATH_BYTES } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
-import { tempDir } from "../../../../tests/harness/temp.ts";
+import { type TempDir, tempDir } from "../../../../tests/harness/temp.ts";
+import { isRoot } from "../../../../tests/harness/user.ts";
 import { claimPath } from "./claim.ts";
 
 const sys = loadSyscalls();
 const OPTIONS = { mode: 0o600, gid: undefined, backlog: 1, refuseDescriptors: false };
+
+/* What the owner of a directory may do at any moment. */
+function swap(dir: TempDir): void {
+  renameSync(dir.join("own"), dir.join("moved"));
+  symlinkSync(dir.join("victim"), dir.join("own"));
+}
 
 test("replaces no file of a directory that is put in the place of its own at the start", () => {
   using dir = tempDir();
@@ -23,13 +31,28 @@ test("replaces no file of a directory that is put in the place of its own at the
   const dead = claimPath(sys, path, OPTIONS);
   sys.close(dead.listenFd);
   const connect: typeof sys.connect = (...args) => {
-    renameSync(dir.join("own"), dir.join("moved"));
-    symlinkSync(dir.join("victim"), dir.join("own"));
+    swap(dir);
     return sys.connect(...args);
   };
   expect(() => claimPath({ ...sys, connect }, path, OPTIONS)).toThrow("EADDRINUSE");
   expect(readFileSync(dir.join("victim/control"), "utf8")).toBe("keep");
   expect(existsSync(dir.join("moved/control"))).toBe(false);
+});
+
+test.skipIf(!isRoot)("gives no file of a swapped directory to its group", async () => {
+  using dir = tempDir();
+  const path = dir.join("own/control");
+  for (const name of ["own", "victim"]) mkdirSync(dir.join(name));
+  writeFileSync(dir.join("victim/control"), "keep");
+  const bind: typeof sys.bind = (...args) => {
+    const rc = sys.bind(...args);
+    swap(dir);
+    return rc;
+  };
+  const claim = claimPath({ ...sys, bind }, path, { ...OPTIONS, gid: 1 });
+  sys.close(claim.listenFd);
+  const groups = ["victim", "moved"].map((name) => statSync(dir.join(`${name}/control`)).gid);
+  expect(groups).toEqual([0, 1]);
 });
 
 test("replaces the socket of a dead server whose name nearly fills an address", async () => {

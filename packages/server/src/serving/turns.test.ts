@@ -226,7 +226,9 @@ test.each([1, 2])("an exception in turn %d of a new connection closes it", (turn
   expect(new Shared(memory).connections()).toBe(0);
 });
 
-test("closes connections that have gone before others are refused, and leaves what else is ready", () => {
+const LOOKS = ["endGone", "makeRoom"] as const;
+
+test.each(LOOKS)("%s() closes connections that have gone, and no others", (look) => {
   const gone = [
     [EPOLLIN | EPOLLHUP, STATE.idle, UNREAD.none],
     [EPOLLHUP, STATE.fresh, UNREAD.none],
@@ -237,8 +239,10 @@ test("closes connections that have gone before others are refused, and leaves wh
     [EPOLLIN, STATE.idle, UNREAD.none, STATE.idle],
     [EPOLLOUT, STATE.stuck, UNREAD.plain, STATE.idle], // has received it: this event does not come again
     [EPOLLHUP, STATE.busy, UNREAD.none, STATE.busy],
+    [EPOLLHUP, STATE.stuck, UNREAD.socket, STATE.lingering], // shut down, but a socket is still on its way to it
   ] as const;
   const ready = [...gone, ...there].flatMap(([events], i) => [events, 100 + i]);
+  const undelivered = 107;
   const ofAnother = 120;
   ready.push(EPOLLIN, LISTEN_DATA, EPOLLIN, WAKE_DATA, EPOLLHUP, ofAnother);
   const closed: number[] = [];
@@ -248,7 +252,9 @@ test("closes connections that have gone before others are refused, and leaves wh
     receivePacket: receiveRequest,
     socket: () => -errno.EMFILE,
     sendPacket: () => 8,
-    sendQueue: () => 0,
+    sendQueue: (fd) => (fd === undelivered ? 768 : 0),
+    shutdown: () => 0,
+    dropPackets: () => 0,
     close: (fd: number) => closed.push(fd),
   });
   const { shared } = context;
@@ -266,7 +272,7 @@ test("closes connections that have gone before others are refused, and leaves wh
   connections.open(CONNECTION);
   turns.first(CONNECTION); // answered, and gone
 
-  expect(turns.endGone()).toBe(5);
+  expect(turns[look]()).toBe(5);
   expect(closed).toEqual([CONNECTION, 100, 101, 102, 103]);
   expect(there.map((_, i) => shared.get(104 + i, FIELD.state))).toEqual(there.map((row) => row[3]));
   expect(shared.connections()).toBe(there.length + 1);
