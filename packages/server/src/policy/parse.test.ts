@@ -143,7 +143,10 @@ describe("invalid policies", () => {
     ],
     ["[[rule]]\naction = 'allow'\ntype = 'STREEM'", 'type "STREEM" is unknown: there are SOCK_S'],
     ["[[rule]]\naction = 'deny'\ntype = 2049", "SOCK_DCCP, SOCK_PACKET, and numbers up to 15"],
-    ["[[rule]]\naction = 'allow'\nfamily = 'SOCK_RAW'", 'unknown: write type = "SOCK_RAW"'],
+    [
+      "[[rule]]\naction = 'allow'\nfamily = 'SOCK_RAW'",
+      'family "SOCK_RAW" is unknown: write type = "SOCK_RAW"',
+    ],
     ["[[rule]]\naction = 'allow'\ntype = 'tcp'", 'type "tcp" is unknown: write protocol = "tcp"'],
     ["[[rule]]\naction = 'allow'\nprotocol = true", "protocol must be a text, a number"],
     ["[[rule]]\naction = 'allow'\nconnections = 0", "connections must be a number from 1"],

@@ -1,6 +1,6 @@
 import type { Accounts } from "./accounts.ts";
 import { ID_MAX, type IdRange, parseIds } from "./ids.ts";
-import { FAMILIES, knownOf, numberOf, PROTOCOLS, TYPES } from "./names.ts";
+import { FAMILIES, knownOf, type Names, numberOf, PROTOCOLS, TYPES } from "./names.ts";
 import { type Rule, RULE_KINDS, type RuleKind } from "./rule.ts";
 import { type Table, words } from "./values.ts";
 
@@ -25,9 +25,12 @@ const KEYS = [
 
 type Key = (typeof KEYS)[number][0];
 
-/* What the keys about sockets know. */
-const NUMBERS = { family: FAMILIES, type: TYPES, protocol: PROTOCOLS };
-const NUMBER_KEYS = ["family", "type", "protocol"] as const;
+/* The keys whose words are names of numbers. */
+const NAMED = [
+  ["family", FAMILIES],
+  ["type", TYPES],
+  ["protocol", PROTOCOLS],
+] as const;
 
 /** Takes a problem, and the key that it is about. */
 type Note = (problem: string, key: string) => void;
@@ -86,8 +89,7 @@ class RuleReader {
     return found;
   }
 
-  numbers(key: keyof typeof NUMBERS): readonly number[] | undefined {
-    const names = NUMBERS[key];
+  numbers(key: Key, names: Names): readonly number[] | undefined {
     const help = (word: string) => ofAnotherKey(word) ?? knownOf(names);
     return this.list(key, (word) => numberOf(names, word), help);
   }
@@ -111,7 +113,7 @@ function asList(text: string): string | undefined {
 /* What a word that its key does not know means elsewhere, as the one in type = "tcp". */
 function ofAnotherKey(word: string): string | undefined {
   if (!/\D/.test(word)) return undefined;
-  const key = NUMBER_KEYS.find((other) => numberOf(NUMBERS[other], word) !== undefined);
+  const [key] = NAMED.find(([, names]) => numberOf(names, word) !== undefined) ?? [];
   return key && `write ${key} = ${JSON.stringify(word)}`;
 }
 
@@ -157,9 +159,9 @@ export function readRule(table: Table, number: number, accounts: Accounts, note:
     allow,
     uids: ids(reader, users, "uid"),
     gids: ids(reader, groups, "gid"),
-    families: reader.numbers("family"),
-    types: reader.numbers("type"),
-    protocols: reader.numbers("protocol"),
+    families: reader.numbers("family", FAMILIES),
+    types: reader.numbers("type", TYPES),
+    protocols: reader.numbers("protocol", PROTOCOLS),
     socketsPerMinute: reader.quota("sockets_per_minute"),
     connections: reader.quota("connections"),
   };
