@@ -1,9 +1,7 @@
 /* The file of a listening socket: whether it is where it was made, and taking it away. */
 import { closeSync, constants, existsSync, lstatSync, openSync, unlinkSync } from "node:fs";
 import { basename, dirname } from "node:path";
-import { lastingPath } from "../_path.ts";
-
-const O_PATH = 0x200000; // not among node:fs's constants
+import { lastingPath, O_PATH } from "../_path.ts";
 
 /* -1 where it cannot be opened. */
 function openParent(path: string): number {

@@ -1,10 +1,8 @@
 import { openSync } from "node:fs";
 import { SyscallError, type Syscalls } from "@xsocket/xbind-native";
+import { O_PATH } from "../_path.ts";
 import { type Accounts, groupsOf } from "../policy/accounts.ts";
 import { ACTIVATION_NAME, BOUND_NAME } from "./activation.ts";
-
-/* open(2)'s flag for a directory that may be entered and not read; node:fs has no name for it. */
-const O_PATH = 0o10000000;
 
 /** Where the program that {@link execAs} starts finds the directory that this one was started in. */
 export const CWD_FD = 4;
