@@ -16,6 +16,7 @@ guardDescriptors();
 const ODD_START = ["python3", join(import.meta.dir, "odd-start.py")];
 const RUN = [...(await quietRun()), "--"];
 const ARGUMENTS = RUN.slice(1);
+const CONTROL = RUN[3];
 const OURS = /^(?:LD_PRELOAD|XBIND|XSOCKET)=/;
 /* The lines of /proc/PID/status that a program inherits; the others differ from run to run. */
 const INHERITED =
@@ -128,7 +129,7 @@ test("run passes stdin, stdout and stderr through", async () => {
 });
 
 test("run passes arguments that are not UTF-8 unchanged", async () => {
-  const start = `import os; os.execv(b"${XSOCKET}", [b"xsocket", b"run", b"--port", b"1", b"--socket", b"${RUN[3]}", b"--", b"printf", b"%s", b"\\xff\\xfe"])`;
+  const start = `import os; os.execv(b"${XSOCKET}", [b"xsocket", b"run", b"--port", b"1", b"--socket", b"${CONTROL}", b"--", b"printf", b"%s", b"\\xff\\xfe"])`;
   const [plain, under] = await Promise.all([
     here.run(["printf", "%b", "\\0377\\0376"]),
     here.run(["python3", "-c", start]),

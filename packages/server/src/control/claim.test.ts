@@ -17,6 +17,13 @@ import { claimPath } from "./claim.ts";
 const sys = loadSyscalls();
 const OPTIONS = { mode: 0o600, gid: undefined, backlog: 1, refuseDescriptors: false };
 
+/* Makes a directory of the server's, and another one with a file of the same name. Returns the path of the socket. */
+function twoDirectories(dir: TempDir): string {
+  for (const name of ["own", "victim"]) mkdirSync(dir.join(name));
+  writeFileSync(dir.join("victim/control"), "keep");
+  return dir.join("own/control");
+}
+
 /* What the owner of a directory may do at any moment. */
 function swap(dir: TempDir): void {
   renameSync(dir.join("own"), dir.join("moved"));
@@ -25,9 +32,7 @@ function swap(dir: TempDir): void {
 
 test("replaces no file of a directory that is put in the place of its own at the start", () => {
   using dir = tempDir();
-  const path = dir.join("own/control");
-  for (const name of ["own", "victim"]) mkdirSync(dir.join(name));
-  writeFileSync(dir.join("victim/control"), "keep");
+  const path = twoDirectories(dir);
   const dead = claimPath(sys, path, OPTIONS);
   sys.close(dead.listenFd);
   const connect: typeof sys.connect = (...args) => {
@@ -41,9 +46,7 @@ test("replaces no file of a directory that is put in the place of its own at the
 
 test.skipIf(!isRoot)("gives no file of a swapped directory to its group", async () => {
   using dir = tempDir();
-  const path = dir.join("own/control");
-  for (const name of ["own", "victim"]) mkdirSync(dir.join(name));
-  writeFileSync(dir.join("victim/control"), "keep");
+  const path = twoDirectories(dir);
   const bind: typeof sys.bind = (...args) => {
     const rc = sys.bind(...args);
     swap(dir);
