@@ -26,17 +26,13 @@ import { lockDirectory, prepareDirectory, underLock } from "./directory.ts";
 import { refuseDescriptorsOf } from "./passrights.ts";
 import { fileAt, pinned, removeOwn, type SocketFile } from "./socket-file.ts";
 
-/** How a socket file is made. */
-interface FileOptions {
+/** How a socket is made; an abstract name has neither mode nor group. */
+interface ClaimOptions {
   readonly mode: number;
-  readonly gid: number | undefined;
+  readonly gid?: number | undefined;
   readonly backlog: number;
-  readonly refuseDescriptors: boolean;
-}
-
-/** How a control socket is made. */
-interface ClaimOptions extends FileOptions {
-  readonly sharedDirectory: boolean;
+  readonly refuseDescriptors?: boolean | undefined;
+  readonly sharedDirectory?: boolean | undefined;
 }
 
 /** A listening socket, with what is to be undone at the end. */
@@ -61,7 +57,7 @@ export async function claimAddress(
   options: ClaimOptions,
 ): Promise<Claim> {
   if (address.kind === "abstract") return claimName(sys, address, options);
-  prepareDirectory(address.path, options.sharedDirectory);
+  prepareDirectory(address.path, options.sharedDirectory === true);
   const lock = await lockDirectory(sys, dirname(address.path));
   try {
     return claimPath(sys, address.path, options);
@@ -78,7 +74,7 @@ export async function claimAddress(
 export function claimPath(
   sys: Syscalls,
   path: string,
-  options: FileOptions,
+  options: ClaimOptions,
   type = SOCK_SEQPACKET,
 ): Claim & { readonly file: SocketFile } {
   return pinned(path, (here) => {
@@ -119,7 +115,7 @@ function bindPath(
   fd: number,
   path: string,
   here: string,
-  options: FileOptions,
+  options: ClaimOptions,
 ): SocketFile {
   const bytes = encodeAddress({ kind: "path", path });
   setMode(fd, path, options.mode);

@@ -51,8 +51,8 @@ export async function listen(sys: Syscalls, options: ServeOptions, bounds: Bound
     mode: options.mode ?? DEFAULT_MODE,
     gid: options.group === undefined ? undefined : groupId(options.group),
     backlog: bounds.backlog,
-    sharedDirectory: options.sharedDirectory ?? false,
-    refuseDescriptors: options.refuseDescriptors ?? false,
+    sharedDirectory: options.sharedDirectory,
+    refuseDescriptors: options.refuseDescriptors,
   });
   if (address.kind === "path") warnOfStrangers(options.log, dirname(address.path));
   return claim;

@@ -100,11 +100,10 @@ function tryOnce(listener: object): void {
 
 /* A listener that Bun makes at a path would, at its end, remove whatever lies there by then. */
 async function listenAtPath(path: string, socket: Handlers): Promise<Listening> {
-  const options = { mode: MODE, gid: undefined, backlog: BACKLOG, refuseDescriptors: false };
   readAddress(path); // throws if it is too long
   expectDirectory(path);
   const sys = loadSyscalls();
-  const claim = () => claimPath(sys, path, options, SOCK_STREAM);
+  const claim = () => claimPath(sys, path, { mode: MODE, backlog: BACKLOG }, SOCK_STREAM);
   // the lock is not required: whoever may read the directory can hold it, and must not prevent a start
   const { listenFd: fd, file } = await underLock(sys, path, claim);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Bun's types have no fd here
