@@ -37,20 +37,29 @@ export const REMEDIES: Readonly<Partial<Record<string, string>>> = {
 /**
  * Makes the error for a failed system call: PERMISSION if this user is not allowed to do it, else SYSTEM.
  *
- * @param attempt to be read after "cannot"
+ * @param what    to be read after "cannot"
  * @param remedy  one or more sentences, the last one without its full stop
  */
-export function systemError(attempt: string, error: unknown, remedy?: string): ServeError {
+export function systemError(what: string, error: unknown, remedy?: string): ServeError {
   const code = codeOf(error);
   const isForbidden = PERMISSION.has(code);
-  const found = `cannot ${attempt}${isForbidden ? ` as uid ${process.geteuid?.()}` : ""}: ${code}`;
+  const found = `cannot ${what}${isForbidden ? ` as uid ${process.geteuid?.()}` : ""}: ${code}`;
   const advice = REMEDIES[code] ?? remedy ?? (isForbidden ? PERMISSION_REMEDY : undefined);
   const message = advice === undefined ? found : `${found}. ${advice}`;
   return new ServeError(isForbidden ? "PERMISSION" : "SYSTEM", message, { cause: error });
 }
 
+/** Does what the kernel may refuse, and returns its result. @throws {ServeError} that {@link systemError} makes */
+export function attempt<Result>(what: string, run: () => Result, remedy?: string): Result {
+  try {
+    return run();
+  } catch (error) {
+    throw systemError(what, error, remedy);
+  }
+}
+
 /** Makes the error for an epoll set that takes no further descriptor: this user has as many in such sets as it may. */
-export function watchError(attempt: string, cause: unknown): ServeError {
-  const message = `cannot ${attempt}: ENOSPC. Raise fs.epoll.max_user_watches (sysctl)`;
+export function watchError(what: string, cause: unknown): ServeError {
+  const message = `cannot ${what}: ENOSPC. Raise fs.epoll.max_user_watches (sysctl)`;
   return new ServeError("SYSTEM", message, { cause });
 }

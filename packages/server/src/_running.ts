@@ -1,5 +1,5 @@
 import { checked, reasonOf, type Syscalls } from "@xsocket/xbind-native";
-import { systemError } from "./_failure.ts";
+import { attempt } from "./_failure.ts";
 import { checkPolicy } from "./_options.ts";
 import type { Bounds } from "./bounds.ts";
 import type { Claim } from "./control/claim.ts";
@@ -177,9 +177,9 @@ export class RunningServer implements Server {
     if (auditFd < 0 || this.#stopping) return; // the number may be somebody else's by now
     const fd = beginAudit(this.#options.auditFile, this.#shared, auditFd);
     try {
-      checked("dup3", this.#sys.dupOnto(fd, auditFd));
-    } catch (error) {
-      throw systemError("replace the old audit file by the new one", error);
+      attempt("replace the old audit file by the new one", () =>
+        checked("dup3", this.#sys.dupOnto(fd, auditFd)),
+      );
     } finally {
       this.#sys.close(fd);
     }

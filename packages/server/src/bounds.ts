@@ -1,5 +1,5 @@
-import { SyscallError } from "@xsocket/xbind-native";
-import { systemError } from "./_failure.ts";
+import { checked } from "@xsocket/xbind-native";
+import { attempt } from "./_failure.ts";
 import { ServeError } from "./error.ts";
 
 /** What clients can make a server hold. Each bound is an option of {@link serve}. */
@@ -86,12 +86,11 @@ function share(given: GivenBounds, name: keyof Bounds, all: number, scarce: bool
  * @throws {ServeError} LIMIT if no connection would fit, SYSTEM or PERMISSION if the limit could not be read
  */
 export function fitBounds(given: GivenBounds, descriptorLimit: number, threads: number): Bounds {
-  if (descriptorLimit < 0)
-    throw systemError(
-      "read the limit of open files",
-      new SyscallError("prlimit64", -descriptorLimit),
-      "Let the seccomp filter allow prlimit64",
-    );
+  attempt(
+    "read the limit of open files",
+    () => checked("prlimit64", descriptorLimit),
+    "Let the seccomp filter allow prlimit64",
+  );
   const reserved = RESERVED_DESCRIPTORS + threads * THREAD_DESCRIPTORS;
   const room = descriptorLimit - reserved;
   if (room < 1)

@@ -20,11 +20,11 @@ import {
 } from "@xsocket/protocol";
 import { checked, codeOf, errno, SyscallError, type Syscalls } from "@xsocket/xbind-native";
 import { listenerOf } from "../_comm.ts";
-import { ALLOW_UNIX, systemError } from "../_failure.ts";
+import { ALLOW_UNIX, attempt, systemError } from "../_failure.ts";
 import { ServeError } from "../error.ts";
 import { lockDirectory, prepareDirectory, underLock } from "./directory.ts";
 import { refuseDescriptorsOf } from "./passrights.ts";
-import { fileAt, pinned, removeOwn, type SocketFile } from "./socket-file.ts";
+import { fileAt, type Pinned, pinned, removeOwn, type SocketFile } from "./socket-file.ts";
 
 /** How a socket is made; an abstract name has neither mode nor group. */
 interface ClaimOptions {
@@ -77,12 +77,12 @@ export function claimPath(
   options: ClaimOptions,
   type = SOCK_SEQPACKET,
 ): Claim & { readonly file: SocketFile } {
-  return pinned(path, (here) => {
-    removeStale(sys, path, here);
+  return pinned(path, (place) => {
+    removeStale(sys, place);
     const fd = makeSocket(sys, path, type);
     try {
       if (options.refuseDescriptors) refuseDescriptorsOf(sys, fd);
-      const file = bindPath(sys, fd, path, here, options);
+      const file = bindPath(sys, fd, place, options);
       return { listenFd: fd, address: path, file, release: () => releasePath(sys, file) };
     } catch (error) {
       sys.close(fd);
@@ -93,17 +93,7 @@ export function claimPath(
 
 function makeSocket(sys: Syscalls, path: string, type = SOCK_SEQPACKET): number {
   const fd = sys.socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0)
-    throw systemError(`make a socket for ${path}`, new SyscallError("socket", -fd), ALLOW_UNIX);
-  return fd;
-}
-
-function setMode(fd: number, path: string, mode: number): void {
-  try {
-    fchmodSync(fd, mode);
-  } catch (error) {
-    throw systemError(`set the mode of ${path}`, error, "Let the seccomp filter allow fchmod");
-  }
+  return attempt(`make a socket for ${path}`, () => checked("socket", fd), ALLOW_UNIX);
 }
 
 /*
@@ -113,23 +103,25 @@ function setMode(fd: number, path: string, mode: number): void {
 function bindPath(
   sys: Syscalls,
   fd: number,
-  path: string,
-  here: string,
+  { path, here }: Pinned,
   options: ClaimOptions,
 ): SocketFile {
   const bytes = encodeAddress({ kind: "path", path });
-  setMode(fd, path, options.mode);
+  attempt(
+    `set the mode of ${path}`,
+    () => fchmodSync(fd, options.mode),
+    "Let the seccomp filter allow fchmod",
+  );
   const umask = sys.umask(0); // process.umask() does not set it in a Worker
   const rc = sys.bind(fd, bytes, bytes.byteLength);
   sys.umask(umask);
-  if (rc < 0)
-    throw systemError(
-      `make ${path}`,
-      new SyscallError("bind", -rc),
-      "Use a directory that this user may write to, on a file system that supports sockets, or run as another user",
-    );
+  attempt(
+    `make ${path}`,
+    () => checked("bind", rc),
+    "Use a directory that this user may write to, on a file system that supports sockets, or run as another user",
+  );
   try {
-    if (options.gid !== undefined) giveToGroup(path, here, options.gid);
+    if (options.gid !== undefined) giveToGroup({ path, here }, options.gid);
     const file = fileAt(path, here); // before anybody can see that it listens, and replace it
     checked("listen", sys.listen(fd, options.backlog));
     return file;
@@ -149,7 +141,7 @@ function removeMade(path: string): void {
 }
 
 /* Nobody can connect yet: this comes before listen(2). */
-function giveToGroup(path: string, here: string, gid: number): void {
+function giveToGroup({ path, here }: Pinned, gid: number): void {
   try {
     lchownSync(here, -1, gid);
   } catch (error) {
@@ -161,21 +153,13 @@ function giveToGroup(path: string, here: string, gid: number): void {
   }
 }
 
-function find(path: string, here: string) {
-  try {
-    return lstatSync(here, { throwIfNoEntry: false });
-  } catch (error) {
-    throw systemError(`look at ${path}`, error);
-  }
-}
-
 /*
  * Removes a socket file that a dead server has left behind; nothing else is removed.
  *
  * @throws {ServeError} NOT_A_SOCKET; IN_USE if somebody listens there; PERMISSION, SYSTEM
  */
-function removeStale(sys: Syscalls, path: string, here: string): void {
-  const found = find(path, here);
+function removeStale(sys: Syscalls, { path, here }: Pinned): void {
+  const found = attempt(`look at ${path}`, () => lstatSync(here, { throwIfNoEntry: false }));
   if (!found) return;
   if (!found.isSocket())
     throw new ServeError(

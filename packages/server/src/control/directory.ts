@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { DEFAULT_ADDRESS, shellWord } from "@xsocket/protocol";
 import { codeOf, errno, SyscallError, type Syscalls } from "@xsocket/xbind-native";
-import { systemError } from "../_failure.ts";
+import { attempt, systemError } from "../_failure.ts";
 import { hasUnmappedIds } from "../_unmapped.ts";
 import { ServeError } from "../error.ts";
 import { NOBODY } from "../policy/ids.ts";
@@ -164,16 +164,6 @@ export function prepareDirectory(path: string, shared: boolean): void {
   expectSafe(directory, mode, gid, shared);
 }
 
-function openDirectory(directory: string): number {
-  try {
-    return openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
-  } catch (error) {
-    const remedy =
-      "Use a directory that this user may write to and, for its lock, read, or run as another user";
-    throw systemError(`open the directory ${directory}`, error, remedy);
-  }
-}
-
 /**
  * Takes the lock of a directory. It ends when its descriptor is closed, at the latest with the process.
  *
@@ -181,7 +171,11 @@ function openDirectory(directory: string): number {
  * @throws {ServeError} DIRECTORY_BUSY, PERMISSION, SYSTEM
  */
 export async function lockDirectory(sys: Syscalls, directory: string): Promise<number> {
-  const fd = openDirectory(directory);
+  const fd = attempt(
+    `open the directory ${directory}`,
+    () => openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY),
+    "Use a directory that this user may write to and, for its lock, read, or run as another user",
+  );
   const until = sys.monotonic() + LOCK_WAIT_MS;
   let rc = sys.flock(fd, LOCK_EX_NB);
   while (rc === -errno.EAGAIN && sys.monotonic() < until) {

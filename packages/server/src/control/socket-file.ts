@@ -12,16 +12,25 @@ function openParent(path: string): number {
   }
 }
 
+/** A path whose directory stays the same. */
+export interface Pinned {
+  /** As it was given: for messages, and where others are shown it. */
+  readonly path: string;
+  /** What leads there, even if the directory's name leads to another one by now. */
+  readonly here: string;
+}
+
 /**
  * Does something with a path whose directory stays the same meanwhile: the directory's owner may put a link to
  * another one in its place at any moment, even between a look at a file and its removal. Without /proc it is
  * the path as given.
  */
-export function pinned<Result>(path: string, run: (path: string) => Result): Result {
+export function pinned<Result>(path: string, run: (place: Pinned) => Result): Result {
   const parent = openParent(path);
-  const here = `/proc/self/fd/${parent}`;
+  const directory = `/proc/self/fd/${parent}`;
   try {
-    return run(parent >= 0 && existsSync(here) ? `${here}/${basename(path)}` : path);
+    const isPinned = parent >= 0 && existsSync(directory);
+    return run({ path, here: isPinned ? `${directory}/${basename(path)}` : path });
   } finally {
     if (parent >= 0) closeSync(parent);
   }
@@ -37,12 +46,12 @@ export interface SocketFile {
 /**
  * Notes what lies at a path.
  *
- * @param at the same path, if it is pinned
+ * @param here the same path, if it is pinned
  * @throws {Error} if it cannot be looked at
  */
-export function fileAt(name: string, at = name): SocketFile {
-  const { dev, ino } = lstatSync(at, { bigint: true });
-  return { path: lastingPath(name), dev, ino };
+export function fileAt(path: string, here = path): SocketFile {
+  const { dev, ino } = lstatSync(here, { bigint: true });
+  return { path: lastingPath(path), dev, ino };
 }
 
 function isStill({ dev, ino }: SocketFile, path: string): boolean {
@@ -61,7 +70,7 @@ export function isInPlace(file: SocketFile): boolean {
 
 /** Removes a socket file if it is still the one that was made. */
 export function removeOwn(file: SocketFile): void {
-  pinned(file.path, (here) => {
+  pinned(file.path, ({ here }) => {
     if (isStill(file, here)) unlinkSync(here);
   });
 }

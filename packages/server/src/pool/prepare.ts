@@ -7,7 +7,7 @@ import {
   SyscallError,
   type Syscalls,
 } from "@xsocket/xbind-native";
-import { systemError, watchError } from "../_failure.ts";
+import { attempt, watchError } from "../_failure.ts";
 import { THREAD_DESCRIPTORS } from "../bounds.ts";
 import { THREAD } from "../memory/memory.ts";
 import type { Shared } from "../memory/shared.ts";
@@ -36,9 +36,8 @@ function expectDescriptors(sys: Syscalls): void {
 /* A thread that may not call epoll_pwait(2) would die at once, and so would each that replaces it. */
 function expectWait(sys: Syscalls, epoll: number): void {
   const rc = sys.epollWait(epoll, new Uint32Array(new ArrayBuffer(8)), 1, 0, 0);
-  if (rc === 0) return;
   const remedy = "Let the seccomp filter allow epoll_pwait";
-  throw systemError("wait for clients", new SyscallError("epoll_pwait", -rc), remedy);
+  attempt("wait for clients", () => checked("epoll_pwait", rc), remedy);
 }
 
 /* A thread has to be woken by its eventfd, and the kernel limits how much each user has in epoll sets. */
