@@ -1,6 +1,5 @@
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import type { ArgsDef } from "citty";
-import { codeOf, reasonOf } from "@xsocket/xbind-native";
 import { MisuseError } from "./errors.ts";
 import { suggestion } from "./nearest.ts";
 
@@ -15,53 +14,31 @@ function config(args: ArgsDef): ParseArgsOptionsConfig {
   );
 }
 
-function parse(argv: readonly string[], args: ArgsDef, { strict = true } = {}) {
-  return parseArgs({
-    args: [...argv],
-    options: config(args),
-    allowPositionals: true,
-    tokens: true,
-    strict,
-  });
+/* What the arguments are, also where they are wrong: the checks below have words of their own for that. */
+function parse(argv: readonly string[], options: ParseArgsOptionsConfig) {
+  const args = [...argv];
+  return parseArgs({ args, options, allowPositionals: true, tokens: true, strict: false });
 }
 
-/*
- * The first unknown option, as it was given but without its value. node:util splits several letters behind one
- * dash, such as -port, into options of one letter each, and names only the first.
- */
-function unknownOption(argv: readonly string[], args: ArgsDef): string {
-  const options = config(args);
-  const { tokens } = parse(argv, args, { strict: false });
-  const found = tokens.find(
-    (token) => token.kind === "option" && !Object.hasOwn(options, token.name),
-  );
-  return argv[found?.index ?? -1]?.replace(/(?<=[^-])=.*/s, "") ?? "";
+type Token = ReturnType<typeof parse>["tokens"][number];
+type Option = Extract<Token, { kind: "option" }>;
+
+/* What is wrong with an unknown option, up to where the help is named. */
+function unknown(option: string, args: ArgsDef): string {
+  if (option === "--help") return "the option --help takes no value:"; // without a value it was handled before
+  if (option === "--socket" && args["address"])
+    return "there is no option --socket: give only the control socket, or";
+  const known = [...Object.keys(config(args)), "help"].map((name) => `--${name}`);
+  return `there is no option ${option}${suggestion(option, known)}:`;
 }
 
-/* Our words for an unknown option or a wrong value that node:util refuses, up to where the help is named. */
-function refusal(error: unknown, argv: readonly string[], args: ArgsDef): string {
-  if (codeOf(error) === "ERR_PARSE_ARGS_UNKNOWN_OPTION") {
-    const option = unknownOption(argv, args);
-    if (option === "--help") return "the option --help takes no value:"; // without a value it was handled before
-    if (option === "--socket" && args["address"])
-      return "there is no option --socket: give only the control socket, or";
-    const options = [...Object.keys(config(args)), "help"].map((name) => `--${name}`);
-    return `there is no option ${option}${suggestion(option, options)}:`;
-  }
-  const message = reasonOf(error);
-  const option = /'([^']*)'/.exec(message)?.[1]?.replace(/ <value>$/, "") ?? "";
-  if (message.includes("does not take")) return `the option ${option} takes no value:`;
-  const taken = argv.find((word, at) => argv[at - 1] === option && /^--?[^-]/.test(word));
-  const why = taken === undefined ? "" : `, and "${taken}" is taken for an option`;
-  return `the option ${option} needs a value${why}:`;
-}
-
-function parsed(argv: readonly string[], args: ArgsDef, help: string) {
-  try {
-    return parse(argv, args);
-  } catch (error) {
-    throw new MisuseError(`${refusal(error, argv, args)} see "${help}"`, { cause: error });
-  }
+/* The same of one that the table has. */
+function misused({ rawName, value, inlineValue }: Option, isFlag: boolean): string | undefined {
+  if (isFlag) return value === undefined ? undefined : `the option ${rawName} takes no value:`;
+  if (value === undefined) return `the option ${rawName} needs a value:`;
+  if (inlineValue || !/^-./s.test(value)) return undefined;
+  const why = /^--?[^-]/.test(value) ? `, and "${value}" is taken for an option` : "";
+  return `the option ${rawName} needs a value${why}:`;
 }
 
 /* Refuses an empty value, as from an empty variable in a script; no option takes one. */
@@ -85,25 +62,14 @@ function checkChoices(argv: readonly string[], args: ArgsDef): void {
 /*
  * The first argument that is one too many. Undefined if an unknown option stands before it, whose value it may be.
  */
-function extraArgument(argv: readonly string[], args: ArgsDef): string | undefined {
+function extraArgument(tokens: readonly Token[], args: ArgsDef): string | undefined {
   const options = config(args);
   let room = Object.values(args).filter(({ type }) => type === "positional").length;
-  for (const token of parse(argv, args, { strict: false }).tokens) {
-    if (token.kind === "option" && !Object.hasOwn(options, token.name)) return undefined;
+  for (const token of tokens) {
+    if (token.kind === "option" && options[token.name]?.type === undefined) return undefined;
     if (token.kind === "positional" && room-- === 0) return token.value;
   }
   return undefined;
-}
-
-/*
- * Refuses more arguments than the table has. This check comes first: if the "--" in front of a program is
- * forgotten, the error should not be about the program's own options.
- */
-function checkCount(argv: readonly string[], args: ArgsDef, help: string, program: boolean): void {
-  const extra = extraArgument(argv, args);
-  if (extra === undefined) return;
-  const remedy = program ? `a program goes after "--", see "${help}"` : `see "${help}"`;
-  throw new MisuseError(`"${extra}" is one argument too many: ${remedy}`);
 }
 
 /**
@@ -119,14 +85,28 @@ export function checkOptions(
   help: string,
   program = false,
 ): void {
-  checkCount(argv, args, help, program);
-  const { values } = parsed(argv, args, help);
+  const options = config(args);
+  const { tokens, values } = parse(argv, options);
+  // first: if the "--" in front of a program is forgotten, the error should not be about the program's own options
+  const extra = extraArgument(tokens, args);
+  if (extra !== undefined) {
+    const remedy = program ? `a program goes after "--", see "${help}"` : `see "${help}"`;
+    throw new MisuseError(`"${extra}" is one argument too many: ${remedy}`);
+  }
+  for (const token of tokens) {
+    if (token.kind !== "option") continue;
+    const type = options[token.name]?.type;
+    // as it was given: node:util splits several letters behind one dash, such as -port
+    const given = argv[token.index]?.replace(/(?<=[^-])=.*/s, "") ?? "";
+    const wrong = type === undefined ? unknown(given, args) : misused(token, type === "boolean");
+    if (wrong !== undefined) throw new MisuseError(`${wrong} see "${help}"`);
+  }
   checkEmpty(values, help);
   checkChoices(argv, args);
 }
 
 /** Every value of an option that may be given several times; citty keeps only the last. */
 export function repeated(argv: readonly string[], args: ArgsDef, name: string): string[] {
-  const value = parse(argv, args).values[name];
+  const value = parse(argv, config(args)).values[name];
   return Array.isArray(value) ? value.map(String) : [];
 }
