@@ -1,19 +1,10 @@
 import type { Entry, Values } from "./model.ts";
 
+const GENERATORS = { files: "-f", users: "-u", groups: "-g", any: "-W ''" };
+
 /* The arguments of compgen for a kind of value. */
 function generator(values: Values): string {
-  switch (values.kind) {
-    case "words":
-      return `-W '${values.words.join(" ")}'`;
-    case "files":
-      return "-f";
-    case "users":
-      return "-u";
-    case "groups":
-      return "-g";
-    case "any":
-      return "-W ''";
-  }
+  return values.kind === "words" ? `-W '${values.words.join(" ")}'` : GENERATORS[values.kind];
 }
 
 function valueCases({ name, options }: Entry): string[] {

@@ -4,23 +4,19 @@ function quoted(text: string): string {
   return `'${text.replaceAll("\\", "\\\\").replaceAll("'", String.raw`\'`)}'`;
 }
 
-function values(of: Values): string {
-  switch (of.kind) {
-    case "words":
-      return `-xa ${quoted(of.words.join(" "))}`;
-    case "files":
-      return "-rF";
-    case "users":
-      return "-xa '(__fish_complete_users)'";
-    case "groups":
-      return "-xa '(__fish_complete_groups)'";
-    case "any":
-      return "-x";
-  }
+const OFFERS = {
+  files: "-rF",
+  users: "-xa '(__fish_complete_users)'",
+  groups: "-xa '(__fish_complete_groups)'",
+  any: "-x",
+};
+
+function offer(values: Values): string {
+  return values.kind === "words" ? `-xa ${quoted(values.words.join(" "))}` : OFFERS[values.kind];
 }
 
 function optionLine(command: string, option: Option): string {
-  const value = option.values === undefined ? "" : ` ${values(option.values)}`;
+  const value = option.values === undefined ? "" : ` ${offer(option.values)}`;
   return `__xsocket_complete ${command} -l ${option.name} -d ${quoted(option.description)}${value}`;
 }
 
@@ -45,8 +41,8 @@ function behind(words: readonly string[]): string {
 function positionalLine(name: string, of: Values): string {
   if (of.kind === "files") return `__xsocket_complete ${name} -F`;
   return of.kind === "words"
-    ? `complete -c xsocket -n '__xsocket_within ${name}; and not ${behind(of.words)}' ${values(of)}`
-    : `__xsocket_complete ${name} ${values(of)}`;
+    ? `complete -c xsocket -n '__xsocket_within ${name}; and not ${behind(of.words)}' ${offer(of)}`
+    : `__xsocket_complete ${name} ${offer(of)}`;
 }
 
 function programLine(name: string, separators: readonly string[]): string {

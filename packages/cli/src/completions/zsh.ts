@@ -5,19 +5,10 @@ function escaped(text: string): string {
   return text.replaceAll(/[\\[\]:]/g, String.raw`\$&`).replaceAll("'", String.raw`'\''`);
 }
 
+const ACTIONS = { files: "_files", users: "_users", groups: "_groups", any: " " };
+
 function action(values: Values): string {
-  switch (values.kind) {
-    case "words":
-      return `(${values.words.join(" ")})`;
-    case "files":
-      return "_files";
-    case "users":
-      return "_users";
-    case "groups":
-      return "_groups";
-    case "any":
-      return " ";
-  }
+  return values.kind === "words" ? `(${values.words.join(" ")})` : ACTIONS[values.kind];
 }
 
 function optionSpec({ name, description, values }: Option): string {
