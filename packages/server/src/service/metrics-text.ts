@@ -15,18 +15,21 @@ function labelText(labels: Labels): string {
   return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
 }
 
-function metric(
-  type: "counter" | "gauge",
-  name: string,
-  help: string,
-  samples: readonly Sample[],
-): string {
-  const lines = samples.map(([labels, value]) => `${name}${labelText(labels)} ${value}\n`);
+function metric(type: string, name: string, help: string, lines: readonly string[]): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join("")}`;
 }
 
-function single(type: "counter" | "gauge", name: string, help: string, value: number): string {
-  return metric(type, name, help, [[{}, value]]);
+function linesOf(name: string, found: number | readonly Sample[]): string[] {
+  const samples = typeof found === "number" ? [[{}, found] as const] : found;
+  return samples.map(([labels, value]) => `${name}${labelText(labels)} ${value}\n`);
+}
+
+function counter(name: string, help: string, found: number | readonly Sample[]): string {
+  return metric("counter", name, help, linesOf(name, found));
+}
+
+function gauge(name: string, help: string, found: number | readonly Sample[]): string {
+  return metric("gauge", name, help, linesOf(name, found));
 }
 
 function histogram({ latency }: ServerStats): string {
@@ -37,8 +40,8 @@ function histogram({ latency }: ServerStats): string {
     total += count;
     return `${name}_bucket{le="${latency.bounds[index] ?? "+Inf"}"} ${total}\n`;
   });
-  const sums = `${name}_sum ${latency.sum}\n${name}_count ${total}\n`;
-  return `# HELP ${name} ${help}\n# TYPE ${name} histogram\n${buckets.join("")}${sums}`;
+  const sums = [`${name}_sum ${latency.sum}\n`, `${name}_count ${total}\n`];
+  return metric("histogram", name, help, [...buckets, ...sums]);
 }
 
 function requests(stats: ServerStats): string {
@@ -48,37 +51,32 @@ function requests(stats: ServerStats): string {
   ]);
   const sockets = stats.sockets.map(({ family, type, count }): Sample => [{ family, type }, count]);
   return [
-    metric("counter", "xsocket_requests_total", "Requests by outcome.", [
+    counter("xsocket_requests_total", "Requests by outcome.", [
       [{ outcome: "granted" }, stats.granted],
       [{ outcome: "refused" }, stats.denied + stats.refusedInFlight],
       [{ outcome: "failed" }, stats.failed],
     ]),
-    metric("counter", "xsocket_sockets_total", "Sockets handed over.", sockets),
-    metric("counter", "xsocket_refusals_total", "Refusals by reason.", [
+    counter("xsocket_sockets_total", "Sockets handed over.", sockets),
+    counter("xsocket_refusals_total", "Refusals by reason.", [
       ...refused,
       [{ reason: "sockets in flight" }, stats.refusedInFlight],
       [{ reason: "connection bound" }, stats.refusedConnections],
     ]),
-    single(
-      "counter",
-      "xsocket_unstamped_total",
-      "Sockets that kept the server's ids.",
-      stats.unstamped,
-    ),
+    counter("xsocket_unstamped_total", "Sockets that kept the server's ids.", stats.unstamped),
     histogram(stats),
   ].join("");
 }
 
 function connections(stats: ServerStats): string {
   return [
-    single("gauge", "xsocket_connections", "Connections now.", stats.connections),
-    single("counter", "xsocket_connections_total", "Connections accepted.", stats.accepted),
-    metric("counter", "xsocket_connections_closed_total", "Connections closed by the server.", [
+    gauge("xsocket_connections", "Connections now.", stats.connections),
+    counter("xsocket_connections_total", "Connections accepted.", stats.accepted),
+    counter("xsocket_connections_closed_total", "Connections closed by the server.", [
       [{ reason: "malformed" }, stats.malformed],
       [{ reason: "evicted" }, stats.evicted],
       [{ reason: "timeout" }, stats.timedOut],
     ]),
-    single("gauge", "xsocket_sockets_in_flight", "Sockets sent and not received.", stats.inFlight),
+    gauge("xsocket_sockets_in_flight", "Sockets sent and not received.", stats.inFlight),
   ].join("");
 }
 
@@ -86,32 +84,25 @@ function connections(stats: ServerStats): string {
 export function metricsText(status: ServerStatus, memoryBytes: number, startTime: number): string {
   const { version, bun, threads, descriptors, stats } = status;
   return [
-    metric("gauge", "xsocket_build_info", "Versions, as labels.", [[{ version, bun }, 1]]),
+    gauge("xsocket_build_info", "Versions, as labels.", [[{ version, bun }, 1]]),
     requests(stats),
     connections(stats),
-    single(
-      "gauge",
+    gauge(
       "xsocket_reachable",
       "1 while new clients find the server at its address.",
       Number(!status.unreachable),
     ),
-    single("gauge", "xsocket_threads", "Serving threads.", threads),
-    single(
-      "counter",
-      "xsocket_threads_replaced_total",
-      "Serving threads that died.",
-      stats.threadsReplaced,
-    ),
-    single("gauge", "xsocket_policy_rules", "Rules in force.", status.policy.rules),
-    single(
-      "gauge",
+    gauge("xsocket_threads", "Serving threads.", threads),
+    counter("xsocket_threads_replaced_total", "Serving threads that died.", stats.threadsReplaced),
+    gauge("xsocket_policy_rules", "Rules in force.", status.policy.rules),
+    gauge(
       "xsocket_policy_current",
       "0 while the policy could not be read at the last reload.",
       Number(!status.policy.outdated),
     ),
-    single("gauge", "process_open_fds", "Open descriptors.", descriptors.open),
-    single("gauge", "process_max_fds", "Descriptors allowed.", descriptors.limit),
-    single("gauge", "process_resident_memory_bytes", "Resident memory.", memoryBytes),
-    single("gauge", "process_start_time_seconds", "Start, since the epoch.", startTime),
+    gauge("process_open_fds", "Open descriptors.", descriptors.open),
+    gauge("process_max_fds", "Descriptors allowed.", descriptors.limit),
+    gauge("process_resident_memory_bytes", "Resident memory.", memoryBytes),
+    gauge("process_start_time_seconds", "Start, since the epoch.", startTime),
   ].join("");
 }
