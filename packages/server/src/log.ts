@@ -21,9 +21,15 @@ export interface LogRecord {
 /** Takes the server's records, on the main thread. */
 export type Log = (record: LogRecord) => void;
 
-/** Logs an event without details, if anybody takes the records. */
-export function say(log: Log | undefined, level: LogLevel, event: string, message: string): void {
-  log?.({ level, event, message, fields: {} });
+/** Logs an event, if anybody takes the records. */
+export function say(
+  log: Log | undefined,
+  level: LogLevel,
+  event: string,
+  message: string,
+  fields: LogFields = {},
+): void {
+  log?.({ level, event, message, fields });
 }
 
 /** Whether a record of `level` is at least as urgent as `wanted`, the log level that was asked for. */

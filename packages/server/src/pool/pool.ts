@@ -1,7 +1,7 @@
 import { reasonOf, type Syscalls } from "@xsocket/xbind-native";
 import { counted } from "../_counted.ts";
 import { ServeError } from "../error.ts";
-import type { Log } from "../log.ts";
+import { type Log, say } from "../log.ts";
 import { SharedLock } from "../memory/lock.ts";
 import { THREAD, TOTAL } from "../memory/memory.ts";
 import type { Shared } from "../memory/shared.ts";
@@ -120,12 +120,8 @@ export class Pool {
       new SharedLock(new Int32Array(this.#quotaLock), 0, -1).releaseFor(index);
       const closed = await reclaim(this.#sys, this.#shared, index);
       await new Quotas(this.#policy.quotas).forget(); // it may have died while it counted
-      this.#log({
-        level: "error",
-        event: "thread",
-        message: `serving thread ${index} died with ${counted(closed, "connection")} and is replaced: ${reason}`,
-        fields: { thread: index, connections: closed },
-      });
+      const message = `serving thread ${index} died with ${counted(closed, "connection")} and is replaced: ${reason}`;
+      say(this.#log, "error", "thread", message, { thread: index, connections: closed });
       await this.#startSoon(index, hasServed ? RESTART_MS : longer(waitedMs));
     });
   }
@@ -150,12 +146,8 @@ export class Pool {
   }
 
   #sayNoThread(index: number, error: unknown, isLost = false): void {
-    this.#log({
-      level: "error",
-      event: "thread",
-      message: `serving thread ${index} cannot be started${isLost ? "" : " yet and is tried again"}: ${reasonOf(error)}`,
-      fields: { thread: index },
-    });
+    const message = `serving thread ${index} cannot be started${isLost ? "" : " yet and is tried again"}: ${reasonOf(error)}`;
+    say(this.#log, "error", "thread", message, { thread: index });
   }
 
   /** The rules in force. */
