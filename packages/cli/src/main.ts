@@ -5,18 +5,10 @@
  * compiled beforehand (scripts/bundle.sh), which Bun does for CommonJS alone.
  */
 import { writeFileSync } from "node:fs";
+import { tried } from "@xsocket/xbind-native";
 import { startedIn, userDirectory } from "./directory.ts";
 import { dispatch } from "./dispatch.ts";
 import { complain } from "./explain.ts";
-
-/* Gives this process the command's name, by which ps(1), pgrep(1) and the logs of servers know it. */
-function nameProcess(): void {
-  try {
-    writeFileSync("/proc/self/comm", "xsocket");
-  } catch {
-    // without a /proc to write to, it keeps Bun's name
-  }
-}
 
 /* Makes the libraries' directory absolute: it is relative to where the command was started, not to /. */
 function settleLibraryDirectory(): void {
@@ -28,7 +20,8 @@ async function main(): Promise<void> {
   const [directoryFd, planFd, ...argv] = process.argv.slice(2);
   try {
     startedIn(Number(directoryFd));
-    nameProcess();
+    // by this name ps(1), pgrep(1) and the logs of servers know it; without a /proc to write to, it keeps Bun's
+    tried(() => writeFileSync("/proc/self/comm", "xsocket"));
     settleLibraryDirectory();
     await dispatch(argv, Number(planFd));
   } catch (error) {

@@ -1,5 +1,5 @@
 import { writeSync } from "node:fs";
-import { codeOf } from "@xsocket/xbind-native";
+import { codeOf, tried } from "@xsocket/xbind-native";
 import { EXIT, FailureError } from "./errors.ts";
 
 const AGAIN_MS = 1; // between two tries at a pipe that is full and does not block
@@ -41,9 +41,5 @@ export function writeOut(text: string): void {
 
 /** Writes to standard error, where words go. If that fails, they are lost. */
 export function writeErr(text: string): void {
-  try {
-    writeAll(2, text);
-  } catch {
-    /* EPIPE, EBADF, ENOSPC */
-  }
+  tried(() => writeAll(2, text)); // EPIPE, EBADF, ENOSPC
 }

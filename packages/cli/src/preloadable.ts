@@ -1,8 +1,7 @@
 import { closeSync, openSync, readFileSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { shellWord } from "@xsocket/protocol";
-import { codeOf } from "@xsocket/xbind-native";
-import { callsIfAny } from "./calls.ts";
+import { codeOf, loadSyscalls, tried } from "@xsocket/xbind-native";
 import { dropsPreload } from "./drops.ts";
 import { type Elf, readElf } from "./elf.ts";
 import type { Program } from "./program.ts";
@@ -98,7 +97,7 @@ function changesUser(path: string): boolean {
 
 function hasCapabilities(path: string): boolean {
   if (process.geteuid?.() === 0) return false; // root has them all and gains nothing
-  const length = callsIfAny()?.xattr(path, "security.capability", null, 0) ?? 0;
+  const length = tried(loadSyscalls)?.xattr(path, "security.capability", null, 0) ?? 0;
   return length > 0 && !isNosuid(path);
 }
 
@@ -220,12 +219,7 @@ export function preloadObstacle(
   library: string,
   words: readonly string[] = [],
 ): Obstacle | undefined {
-  let elf: Elf | undefined;
-  try {
-    elf = readElf(program.image);
-  } catch {
-    return undefined; // this user may run the program but not read it
-  }
+  const elf = tried(() => readElf(program.image)); // this user may run the program but not read it
   if (elf === undefined) return undefined;
   for (const check of CHECKS) {
     const obstacle = check({ elf, program, words, library });

@@ -1,6 +1,6 @@
 import { accessSync, constants, openSync, closeSync, readSync, statSync } from "node:fs";
 import { basename } from "node:path";
-import { codeOf } from "@xsocket/xbind-native";
+import { codeOf, tried } from "@xsocket/xbind-native";
 import { isResolvable, isText, kernelPath } from "./directory.ts";
 import { FailureError } from "./errors.ts";
 
@@ -59,12 +59,8 @@ function lookUp(name: string): string | undefined {
 
 /* The first line of a script; empty for a program that may be run but not read. */
 function firstLine(path: string): string {
-  let fd: number;
-  try {
-    fd = openSync(path, "r");
-  } catch {
-    return "";
-  }
+  const fd = tried(() => openSync(path, "r"));
+  if (fd === undefined) return "";
   try {
     const buffer = Buffer.alloc(LINE_BYTES);
     const got = readSync(fd, buffer, 0, LINE_BYTES, 0);

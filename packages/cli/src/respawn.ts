@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { CWD_FD, type Identity, type Successor } from "@xsocket/server";
-import { libraryPath } from "@xsocket/xbind-native";
+import { libraryPath, tried } from "@xsocket/xbind-native";
 import { userDirectory } from "./directory.ts";
 
 /** The descriptor to say that there is no channel for a plan. */
@@ -16,13 +16,5 @@ export function successorAs(user: Identity): Successor {
   const start = [process.execPath, ...own.slice(1, own.length - words.length)];
   const argv = [...start, String(CWD_FD), NO_PLAN, ...words.slice(2)];
   const files = [...start.filter((word) => word.startsWith("/")), libraryPath("xsocket")];
-  return { user, argv, files, directory: startDirectory() };
-}
-
-function startDirectory(): string {
-  try {
-    return userDirectory(".");
-  } catch {
-    return "/";
-  }
+  return { user, argv, files, directory: tried(() => userDirectory(".")) ?? "/" };
 }

@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from "node:fs";
-import { isNetnsName, netnsName, type Syscalls } from "@xsocket/xbind-native";
+import { isNetnsName, netnsName, type Syscalls, tried } from "@xsocket/xbind-native";
 import type { Bounds } from "./bounds.ts";
 import { isInPlace, type SocketFile } from "./control/socket-file.ts";
 import { TOTAL } from "./memory/memory.ts";
@@ -43,11 +43,8 @@ export interface About {
 
 /* Since Linux 6.2 the directory's size is their number; reading it takes long where there are many. */
 function openDescriptors(): number {
-  try {
-    return statSync("/proc/self/fd").size || readdirSync("/proc/self/fd").length;
-  } catch {
-    return 0;
-  }
+  const directory = "/proc/self/fd";
+  return tried(() => statSync(directory).size || readdirSync(directory).length) ?? 0;
 }
 
 /** Answers whether new clients find the server at its address. */

@@ -1,6 +1,7 @@
 /* Finds which descriptors Bun waits for. Bun has no interface for that, but the kernel lists the members of an epoll
    set in its fdinfo: proc_pid_fdinfo(5). */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { tried } from "./errno.ts";
 
 /** A descriptor in an epoll set, with what was registered for it. */
 export interface Registration {
@@ -23,26 +24,17 @@ export function parseRegistrations(epollFd: number, fdinfo: string): Registratio
 
 /** The members of an epoll set; an empty list where /proc cannot be read. */
 export function registrations(epollFd: number): Registration[] {
-  try {
-    return parseRegistrations(epollFd, readFileSync(`/proc/self/fdinfo/${epollFd}`, "utf8"));
-  } catch {
-    return [];
-  }
+  const fdinfo = tried(() => readFileSync(`/proc/self/fdinfo/${epollFd}`, "utf8"));
+  return parseRegistrations(epollFd, fdinfo ?? "");
 }
 
+/* The one that readdir itself had open is no more. */
 function isEpoll(fd: number): boolean {
-  try {
-    return readlinkSync(`/proc/self/fd/${fd}`) === "anon_inode:[eventpoll]";
-  } catch {
-    return false; // the one that readdir itself had open
-  }
+  return tried(() => readlinkSync(`/proc/self/fd/${fd}`)) === "anon_inode:[eventpoll]";
 }
 
 /** The epoll sets of this process; an empty list if /proc cannot be read, for example for want of a descriptor. */
 export function epollFds(): number[] {
-  try {
-    return readdirSync("/proc/self/fd").map(Number).filter(isEpoll);
-  } catch {
-    return [];
-  }
+  const fds = tried(() => readdirSync("/proc/self/fd")) ?? [];
+  return fds.map(Number).filter(isEpoll);
 }

@@ -103,6 +103,15 @@ export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** What `run` returns; undefined if it throws, for what may fail without harm. */
+export function tried<Result>(run: () => Result): Result | undefined {
+  try {
+    return run();
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Passes on what a native function returned, unless that is an error.
  *

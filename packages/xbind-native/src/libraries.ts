@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { tried } from "./errno.ts";
 
 /** The two native libraries: `xsocket` for C programs and for us, `xbind` to be preloaded. */
 type LibraryName = "xsocket" | "xbind";
@@ -44,11 +45,8 @@ function platformName(): string {
 }
 
 function platformPackage(): string[] {
-  try {
-    return [dirname(Bun.resolveSync(`${platformName()}/package.json`, import.meta.dir))];
-  } catch {
-    return []; // not installed
-  }
+  const manifest = tried(() => Bun.resolveSync(`${platformName()}/package.json`, import.meta.dir));
+  return manifest === undefined ? [] : [dirname(manifest)]; // it may not be installed
 }
 
 /* The local build, unless this file is in a bundle: three directories above one may be anybody's, such as /tmp. */

@@ -1,4 +1,5 @@
 import { readdirSync, statSync } from "node:fs";
+import { tried } from "./errno.ts";
 
 /* Where ip-netns(8) keeps named network namespaces. */
 const NAMED = "/run/netns";
@@ -8,18 +9,10 @@ const NAMED = "/run/netns";
  * also for a name that links to the namespace of a process that has ended, or that this user may not look into.
  */
 export function isNetnsName(inode: bigint, name: string): boolean {
-  try {
-    return statSync(`${NAMED}/${name}`, { bigint: true }).ino === inode;
-  } catch {
-    return false;
-  }
+  return tried(() => statSync(`${NAMED}/${name}`, { bigint: true }).ino) === inode;
 }
 
 /** The name by which ip-netns(8) knows a network namespace, by its inode; undefined for one without. */
 export function netnsName(inode: bigint): string | undefined {
-  try {
-    return readdirSync(NAMED).find((name) => isNetnsName(inode, name));
-  } catch {
-    return undefined;
-  }
+  return tried(() => readdirSync(NAMED))?.find((name) => isNetnsName(inode, name));
 }

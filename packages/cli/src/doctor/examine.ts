@@ -1,4 +1,4 @@
-import { callsIfAny } from "../calls.ts";
+import { loadSyscalls, tried } from "@xsocket/xbind-native";
 import { askedRow, handoverRows, KINDS, namespaceRow } from "./handover.ts";
 import { librariesRow, programRow } from "./local.ts";
 import { PORT_NAMES, portRows } from "./port.ts";
@@ -59,7 +59,7 @@ export function examine(setup: Setup): Row[] {
   const libraries = librariesRow();
   const [first, ...words] = setup.program;
   const program = first === undefined ? [] : [programRow(first, words, libraries)];
-  if (!callsIfAny()) {
+  if (!tried(loadSyscalls)) {
     const why = "needs libxsocket.so";
     const rest = ["socket", "permission", "server"].map((name) => skipped(name, why));
     return [libraries, ...program, ...rest, ...unasked(setup, why)];

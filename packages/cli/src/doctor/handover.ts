@@ -1,7 +1,7 @@
 import { XSocketError, xsocketSync } from "@xsocket/client";
 import { AF_INET6, SOCK_DGRAM } from "@xsocket/protocol";
 import { askStatus } from "@xsocket/server";
-import { errno, loadSyscalls } from "@xsocket/xbind-native";
+import { errno, loadSyscalls, tried } from "@xsocket/xbind-native";
 import { plainWords } from "../explain.ts";
 import { cookieOf, namespaceOf, ownCookie, ownNamespace } from "../namespace.ts";
 import { failed, ok, type Row, skipped, warned } from "./row.ts";
@@ -71,15 +71,6 @@ export function handoverRows(
   return { rows, given };
 }
 
-/* From the status, which the server gives to root, its own user, and whom a rule allows. */
-function formerNamespace(via: string): string | undefined {
-  try {
-    return askStatus(loadSyscalls(), via, WAIT_MS).formerNamespace;
-  } catch {
-    return undefined;
-  }
-}
-
 const SAME =
   "for another network, start the server in that namespace and run doctor where the program runs (ip netns exec NAME, nsenter); if one namespace is meant (a first try, VRFs, cgroups, fwmarks), add --same-namespace";
 
@@ -100,7 +91,8 @@ export function namespaceRow(via: string, { family, type }: Kind, isMeant: boole
   if (its !== own) {
     const name = namespaceOf(socket.fd) ?? "a namespace that this user is not allowed to inspect";
     const there = `${name}, cookie ${its}`;
-    const former = formerNamespace(via);
+    // the server gives it to root, its own user, and whom a rule allows
+    const former = tried(() => askStatus(loadSyscalls(), via, WAIT_MS))?.formerNamespace;
     if (former !== undefined)
       return warned(
         "namespace",

@@ -12,7 +12,7 @@ import {
 import { dirname, resolve } from "node:path";
 import { shellWord } from "@xsocket/protocol";
 import { listenerOf } from "@xsocket/server";
-import { codeOf, errno, loadSyscalls, XATTR_ACL } from "@xsocket/xbind-native";
+import { codeOf, errno, loadSyscalls, tried, XATTR_ACL } from "@xsocket/xbind-native";
 import { unreached } from "../unreached.ts";
 import { rowOfError } from "./handover.ts";
 import { failed, ok, type Row, skipped } from "./row.ts";
@@ -49,11 +49,7 @@ function mayUse(path: string, mode: number): boolean {
 }
 
 function isLink(path: string): boolean {
-  try {
-    return lstatSync(path).isSymbolicLink();
-  } catch {
-    return false;
-  }
+  return tried(() => lstatSync(path).isSymbolicLink()) ?? false;
 }
 
 interface Step {
@@ -63,11 +59,7 @@ interface Step {
 
 /* The target of a link; the link itself if this user may not read it, such as one in /proc of another user's process. */
 function targetOf(link: string): string {
-  try {
-    return resolve(realpathSync(dirname(link)), readlinkSync(link));
-  } catch {
-    return link;
-  }
+  return tried(() => resolve(realpathSync(dirname(link)), readlinkSync(link))) ?? link;
 }
 
 /* The first step on the way to a path, or at its end, that this user may not use; links are followed. */

@@ -6,6 +6,7 @@ import {
   SO_TYPE,
   SOL_SOCKET,
   type Syscalls,
+  tried,
 } from "@xsocket/xbind-native";
 import { ServeError } from "../error.ts";
 import { type Claim, releasePath } from "./claim.ts";
@@ -35,12 +36,7 @@ function addressOf(sys: Syscalls, fd: number): string {
 
 /* Undefined for a file that cannot be seen from here, such as one made in another mount namespace. */
 function fileOf(path: string): SocketFile | undefined {
-  if (!path.startsWith("/")) return undefined;
-  try {
-    return fileAt(path);
-  } catch {
-    return undefined;
-  }
+  return path.startsWith("/") ? tried(() => fileAt(path)) : undefined;
 }
 
 /**

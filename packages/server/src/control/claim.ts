@@ -18,7 +18,7 @@ import {
   SOCK_SEQPACKET,
   SUN_PATH_BYTES,
 } from "@xsocket/protocol";
-import { checked, codeOf, errno, SyscallError, type Syscalls } from "@xsocket/xbind-native";
+import { checked, codeOf, errno, SyscallError, type Syscalls, tried } from "@xsocket/xbind-native";
 import { listenerOf } from "../_comm.ts";
 import { ALLOW_UNIX, attempt, systemError } from "../_failure.ts";
 import { ServeError } from "../error.ts";
@@ -126,17 +126,8 @@ function bindPath(
     checked("listen", sys.listen(fd, options.backlog));
     return file;
   } catch (error) {
-    removeMade(here);
+    tried(() => unlinkSync(here)); // the next start replaces a file that stays
     throw error instanceof ServeError ? error : systemError(`listen at ${path}`, error);
-  }
-}
-
-/* Cleans up after a failure, without hiding that by one of its own: the next start replaces a file that stays. */
-function removeMade(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch {
-    // it stays, or is gone already
   }
 }
 

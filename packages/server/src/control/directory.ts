@@ -11,7 +11,7 @@ import {
   statSync,
 } from "node:fs";
 import { DEFAULT_ADDRESS, shellWord } from "@xsocket/protocol";
-import { codeOf, errno, SyscallError, type Syscalls } from "@xsocket/xbind-native";
+import { codeOf, errno, SyscallError, type Syscalls, tried } from "@xsocket/xbind-native";
 import { attempt, systemError } from "../_failure.ts";
 import { hasUnmappedIds } from "../_unmapped.ts";
 import { ServeError } from "../error.ts";
@@ -58,7 +58,7 @@ function find(directory: string) {
 function missing(path: string, directory: string): ServeError {
   let above = directory;
   for (; find(above) === undefined; above = dirname(above))
-    if (seen(() => lstatSync(above)))
+    if (tried(() => lstatSync(above)))
       return new ServeError(
         "DIRECTORY_MISSING",
         `${path} cannot be made, since ${above} is a link to nothing: make what it names, or remove it (rm ${shellWord(above)})`,
@@ -99,21 +99,12 @@ export interface User {
   readonly gid: number;
 }
 
-/* What `look` returns; undefined if it throws, for what does not exist or this user may not reach. */
-function seen<Result>(look: () => Result): Result | undefined {
-  try {
-    return look();
-  } catch {
-    return undefined;
-  }
-}
-
 /* Who may replace what is in a directory: its owner, and all who may write to it. */
 function strangersOf(
   directory: string,
   isKnown: (kind: "uid" | "gid", id: number) => boolean,
 ): string[] {
-  const stats = seen(() => statSync(directory));
+  const stats = tried(() => statSync(directory));
   if (stats === undefined) return [];
   const { uid, gid, mode } = stats;
   const owner = isKnown("uid", uid) ? [] : [`uid ${uid}`];
@@ -131,7 +122,8 @@ function strangersOf(
 function wayTo(directory: string): Set<string> {
   const way = new Set<string>();
   // not realpathSync(), which drops "link/.." from the text without following the link
-  for (const start of [resolve(directory), seen(() => realpathSync.native(directory)) ?? directory])
+  const real = tried(() => realpathSync.native(directory)) ?? directory;
+  for (const start of [resolve(directory), real])
     for (let [at, below] = [start, ""]; at !== below; [at, below] = [dirname(at), at]) way.add(at);
   return way.add(directory);
 }

@@ -1,7 +1,7 @@
 import { chownSync, readdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Address, DEFAULT_ADDRESS, parseAddress, ProtocolError } from "@xsocket/protocol";
-import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
+import { loadSyscalls, type Syscalls, tried } from "@xsocket/xbind-native";
 import { checkedOptions } from "../_options.ts";
 import { type Bounds, fitBounds } from "../bounds.ts";
 import { ServeError } from "../error.ts";
@@ -86,10 +86,8 @@ export async function bindControl(given: ServeOptions, user: User): Promise<Clai
 function giveDirectory(directory: string, user: User) {
   if (readdirSync(directory).length !== 1) return undefined;
   const { uid, gid } = statSync(directory);
-  try {
+  return tried(() => {
     chownSync(directory, user.uid, user.gid);
     return () => chownSync(directory, uid, gid);
-  } catch {
-    return undefined;
-  }
+  });
 }

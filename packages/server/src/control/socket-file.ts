@@ -1,16 +1,8 @@
 /* The file of a listening socket: whether it is where it was made, and taking it away. */
 import { closeSync, constants, existsSync, lstatSync, openSync, unlinkSync } from "node:fs";
 import { basename, dirname } from "node:path";
+import { tried } from "@xsocket/xbind-native";
 import { lastingPath, O_PATH } from "../_path.ts";
-
-/* -1 where it cannot be opened. */
-function openParent(path: string): number {
-  try {
-    return openSync(dirname(path), O_PATH | constants.O_DIRECTORY);
-  } catch {
-    return -1;
-  }
-}
 
 /** A path whose directory stays the same. */
 export interface Pinned {
@@ -26,7 +18,7 @@ export interface Pinned {
  * the path as given.
  */
 export function pinned<Result>(path: string, run: (place: Pinned) => Result): Result {
-  const parent = openParent(path);
+  const parent = tried(() => openSync(dirname(path), O_PATH | constants.O_DIRECTORY)) ?? -1;
   const directory = `/proc/self/fd/${parent}`;
   try {
     const isPinned = parent >= 0 && existsSync(directory);
@@ -59,13 +51,12 @@ function isStill({ dev, ino }: SocketFile, path: string): boolean {
   return found?.dev === dev && found.ino === ino;
 }
 
-/** Answers whether a socket file is where it was made; somebody may have removed or replaced it. */
+/**
+ * Answers whether a socket file is where it was made: somebody may have removed or replaced it, or a part of its
+ * path is no directory any more, or closed to this user.
+ */
 export function isInPlace(file: SocketFile): boolean {
-  try {
-    return isStill(file, file.path);
-  } catch {
-    return false; // a part of the path is no directory any more, or closed to this user
-  }
+  return tried(() => isStill(file, file.path)) ?? false;
 }
 
 /** Removes a socket file if it is still the one that was made. */

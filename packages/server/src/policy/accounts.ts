@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { tried } from "@xsocket/xbind-native";
 import { ID_MAX } from "./ids.ts";
 
 /** A line of passwd(5). */
@@ -48,11 +49,7 @@ export function parseAccounts(passwd: string, group: string): Accounts {
 
 /** Without the file, as in a sandbox or a container, there are no names, but ids still work. */
 function textOf(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
+  return tried(() => readFileSync(path, "utf8")) ?? "";
 }
 
 /** Reads this machine's local accounts. Other sources of nsswitch.conf(5) are not asked: a rule names those by id. */

@@ -1,6 +1,6 @@
 import { fileURLToPath, pathToFileURL } from "bun";
 import { readFileSync } from "node:fs";
-import { codeOf, libraryPath } from "@xsocket/xbind-native";
+import { codeOf, libraryPath, tried } from "@xsocket/xbind-native";
 import { systemError } from "../_failure.ts";
 import { isScarcity } from "../serving/scarce.ts";
 
@@ -17,20 +17,13 @@ function contents(file: URL): bigint | number | undefined {
 /* The package.json of our package, which has the version; none beside a bundle, which is in another package. */
 function manifests(file: URL): URL[] {
   const manifest = new URL("../package.json", file);
-  try {
-    const isOurs = /"name":\s*"@xsocket\/server"/.test(readFileSync(manifest, "utf8"));
-    return isOurs ? [manifest] : [];
-  } catch {
-    return [];
-  }
+  const text = tried(() => readFileSync(manifest, "utf8")) ?? "";
+  return /"name":\s*"@xsocket\/server"/.test(text) ? [manifest] : [];
 }
 
+/* None where no descriptor is left to look for it: the start of the first thread says so. */
 function libraries(): URL[] {
-  try {
-    return [pathToFileURL(libraryPath("xsocket"))];
-  } catch {
-    return []; // no descriptor is left to look for it: the start of the first thread says so
-  }
+  return tried(() => [pathToFileURL(libraryPath("xsocket"))]) ?? [];
 }
 
 /** The program has been replaced since the server started. */

@@ -1,4 +1,5 @@
-import { type Stats, statSync } from "node:fs";
+import { statSync } from "node:fs";
+import { tried } from "@xsocket/xbind-native";
 import { groupId } from "../control/group.ts";
 import { ServeError } from "../error.ts";
 import type { ServeOptions } from "../options.ts";
@@ -59,22 +60,6 @@ export function takeActivation(
   return { fd: LISTEN_FDS_START, own: name === BOUND_NAME };
 }
 
-function fileOf(address: string): Stats | undefined {
-  try {
-    return address.startsWith("/") ? statSync(address) : undefined;
-  } catch {
-    return undefined; // made in another mount namespace, or in a directory that is closed to this user
-  }
-}
-
-function isGroup(group: string | number, gid: number): boolean {
-  try {
-    return groupId(group) === gid;
-  } catch {
-    return false;
-  }
-}
-
 const octal = (mode: number): string => mode.toString(8).padStart(4, "0");
 
 /**
@@ -85,14 +70,15 @@ const octal = (mode: number): string => mode.toString(8).padStart(4, "0");
  * @returns a sentence for a mode that is exceeded, and for a group that the file does not have
  */
 export function overridden({ mode, group }: ServeOptions, address: string): string[] {
-  const file = fileOf(address);
-  if (!file) return [];
+  if (!address.startsWith("/")) return [];
+  const file = tried(() => statSync(address));
+  if (!file) return []; // made in another mount namespace, or in a directory that is closed to this user
   const found = file.mode & 0o777;
   const been = "has no effect: the socket was there before this server, with";
   const sentences = [];
   if (mode !== undefined && (found & ~mode) !== 0)
     sentences.push(`--mode ${octal(mode)} ${been} mode ${octal(found)} (SocketMode= of its unit)`);
-  if (group !== undefined && !isGroup(group, file.gid))
+  if (group !== undefined && tried(() => groupId(group)) !== file.gid)
     sentences.push(`--group ${group} ${been} group ${file.gid} (SocketGroup= of its unit)`);
   return sentences;
 }

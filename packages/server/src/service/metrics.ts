@@ -8,6 +8,7 @@ import {
   loadSyscalls,
   reasonOf,
   registrations,
+  tried,
 } from "@xsocket/xbind-native";
 import { misuse, systemError, watchError } from "../_failure.ts";
 import { claimPath } from "../control/claim.ts";
@@ -58,22 +59,14 @@ export function parseMetricsAddress(text: string, remote: boolean): MetricsAddre
   return { kind: "tcp", host, port };
 }
 
-/* 0 without /proc, the only source. */
-function residentBytes(): number {
-  try {
-    return process.memoryUsage.rss();
-  } catch {
-    return 0;
-  }
-}
-
 /** Answers for one server, with what it has counted until then. */
 function answer(server: Server, startTime: number, method: string, path: string): Page {
   if (path !== "/metrics")
     return { status: path === "/" ? 200 : 404, text: "xsocket: see /metrics\n" };
   if (method !== "GET" && method !== "HEAD") return { status: 405, text: "only GET\n" };
   const status = server.status();
-  const text = metricsText(status, residentBytes(), startTime);
+  const resident = tried(() => process.memoryUsage.rss()) ?? 0; // without /proc, the only source
+  const text = metricsText(status, resident, startTime);
   return { status: 200, text, type: CONTENT_TYPE };
 }
 
