@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import type { ArgDef } from "citty";
-import type { Command } from "./src/command.ts";
+import { argumentsOf, type Command, optionsOf } from "./src/command.ts";
 import { COMMANDS } from "./src/commands.ts";
 
 const MAN = join(import.meta.dir, "../../docs/man");
@@ -39,19 +39,15 @@ function flag(name: string, argument: ArgDef): string {
 
 const MANY = 8; // the most options that the synopsis names
 
-function synopsis(name: string, { args = {}, program = "" }: Command): string {
-  const all = Object.entries(args);
+function synopsis(name: string, { args, program = "" }: Command): string {
   // one that stands before the program is shown with it
-  const options = all.filter(
-    ([arg, { type }]) => type !== "positional" && !program.includes(`--${arg} `),
-  );
-  const positionals = all.filter(([, { type }]) => type === "positional");
+  const options = optionsOf(args).filter(([arg]) => !program.includes(`--${arg} `));
   return [
     `.Nm xsocket Cm ${name}`,
     ...(options.length > MANY
       ? [".Op Ar option ..."]
       : options.map(([arg, definition]) => `.Op ${flag(arg, definition)}`)),
-    ...positionals.map(([arg, { required, default: preset }]) =>
+    ...argumentsOf(args).map(([arg, { required, default: preset }]) =>
       required === false || preset !== undefined ? `.Op Ar ${arg}` : `.Ar ${arg}`,
     ),
     ...(program === "" ? [] : [prose(program)]),

@@ -1,4 +1,4 @@
-import type { ArgsDef, CommandContext, CommandDef, CommandMeta } from "citty";
+import type { ArgDef, ArgsDef, CommandContext, CommandDef, CommandMeta } from "citty";
 
 /** What a command is given beside its options. */
 export interface Invocation {
@@ -29,6 +29,16 @@ export function option(valueHint: string, description: string) {
 /** An option without one. */
 export function flag(description: string) {
   return { type: "boolean", description } as const;
+}
+
+/** The options of a table, without the arguments that it also has. */
+export function optionsOf(args: ArgsDef = {}): [name: string, definition: ArgDef][] {
+  return Object.entries(args).filter(([, { type }]) => type !== "positional");
+}
+
+/** The arguments of a table. */
+export function argumentsOf(args: ArgsDef = {}): [name: string, definition: ArgDef][] {
+  return Object.entries(args).filter(([, { type }]) => type === "positional");
 }
 
 /** What the value of an option may be. */

@@ -1,13 +1,13 @@
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import type { ArgsDef } from "citty";
+import { argumentsOf, optionsOf } from "./command.ts";
 import { MisuseError } from "./errors.ts";
 import { suggestion } from "./nearest.ts";
 
 /* The table of options as node:util wants it. */
 function config(args: ArgsDef): ParseArgsOptionsConfig {
-  const options = Object.entries(args).filter(([, { type }]) => type !== "positional");
   return Object.fromEntries(
-    options.map(([name, definition]) => {
+    optionsOf(args).map(([name, definition]) => {
       const type = definition.type === "boolean" ? "boolean" : "string";
       return [name, { type, multiple: true }];
     }),
@@ -64,7 +64,7 @@ function checkChoices(argv: readonly string[], args: ArgsDef): void {
  */
 function extraArgument(tokens: readonly Token[], args: ArgsDef): string | undefined {
   const options = config(args);
-  let room = Object.values(args).filter(({ type }) => type === "positional").length;
+  let room = argumentsOf(args).length;
   for (const token of tokens) {
     if (token.kind === "option" && options[token.name]?.type === undefined) return undefined;
     if (token.kind === "positional" && room-- === 0) return token.value;

@@ -1,5 +1,5 @@
 import { renderUsage } from "citty";
-import type { Command } from "./command.ts";
+import { type Command, optionsOf } from "./command.ts";
 import { hasColour } from "./words.ts";
 
 /** The help text of a command, in colour only where the stream has it. */
@@ -10,8 +10,8 @@ export async function usage(
 ): Promise<string> {
   const text = (await renderUsage(of, parent)).replaceAll(/ +$/gm, "");
   const all = hasColour(stream) ? text : Bun.stripANSI(text);
-  const hasOptions = Object.values(of.args ?? {}).some(({ type }) => type !== "positional");
-  const shown = hasOptions ? all : all.replace(" [OPTIONS]", ""); // citty writes it for every command
+  // citty writes it for every command
+  const shown = optionsOf(of.args).length > 0 ? all : all.replace(" [OPTIONS]", "");
   if (of.program === undefined) return shown;
   return shown.replace(/^.*USAGE.*$/m, (line) => `${line.trimEnd()} ${of.program}`);
 }

@@ -1,5 +1,5 @@
-import type { ArgDef, ArgsDef } from "citty";
-import type { Command } from "../command.ts";
+import type { ArgDef } from "citty";
+import { argumentsOf, type Command, optionsOf } from "../command.ts";
 import { COMMANDS } from "../commands.ts";
 
 /** What may stand for a value. */
@@ -43,23 +43,20 @@ function valuesOf(definition: ArgDef): Values {
   return { kind: kind ?? "any" };
 }
 
-function options(args: ArgsDef): Option[] {
-  return Object.entries(args)
-    .filter(([, { type }]) => type !== "positional")
-    .map(([name, definition]) => ({
-      name,
-      description: definition.description ?? "",
-      values: definition.type === "boolean" ? undefined : valuesOf(definition),
-    }));
+function option([name, definition]: [string, ArgDef]): Option {
+  return {
+    name,
+    description: definition.description ?? "",
+    values: definition.type === "boolean" ? undefined : valuesOf(definition),
+  };
 }
 
-function entry(name: string, { meta, args = {}, program, separators }: Command): Entry {
-  const positionals = Object.entries(args).filter(([, { type }]) => type === "positional");
+function entry(name: string, { meta, args, program, separators }: Command): Entry {
   return {
     name,
     description: meta.description,
-    options: [...options(args), HELP],
-    positionals: positionals.map(([argument, definition]) =>
+    options: [...optionsOf(args).map(option), HELP],
+    positionals: argumentsOf(args).map(([argument, definition]) =>
       valuesOf({ valueHint: argument.toUpperCase(), ...definition }),
     ),
     separators: program === undefined ? [] : (separators ?? ["--"]),
