@@ -5,6 +5,7 @@
  */
 import { closeSync, fstatSync, lstatSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { tried } from "@xsocket/xbind-native";
 import { MisuseError } from "./errors.ts";
 
 /* What decoding puts in the place of bytes that are not UTF-8. */
@@ -77,12 +78,9 @@ export function kernelPath(name: string): string {
 
 /* The directory that ".." means behind `path`. Behind a link it is the one above the link's target, as for the kernel. */
 function above(path: string): string {
-  try {
-    if (lstatSync(path).isSymbolicLink()) return dirname(realpathSync(path));
-  } catch {
-    // what is not there is no link
-  }
-  return dirname(path);
+  const isLink = tried(() => lstatSync(path).isSymbolicLink()); // what is not there is none
+  const target = isLink ? tried(() => realpathSync(path)) : undefined;
+  return dirname(target ?? path);
 }
 
 function absolute(name: string): string {

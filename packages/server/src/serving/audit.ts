@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync, statSync, writeSync } from "node:fs";
-import { codeOf, errnoName } from "@xsocket/xbind-native";
+import { codeOf, errnoName, tried } from "@xsocket/xbind-native";
 import { systemError } from "../_failure.ts";
 import { ServeError } from "../error.ts";
 import type { LogFields } from "../log.ts";
@@ -81,12 +81,7 @@ function lastByteOf(path: string): string {
 
 /* Whether a file ends in part of a line, as after a full disk or a crash; false if it cannot be read. */
 function endsInPart(path: string): boolean {
-  try {
-    const { size } = statSync(path);
-    return size > 0 && lastByteOf(path) !== "\n";
-  } catch {
-    return false;
-  }
+  return tried(() => statSync(path).size > 0 && lastByteOf(path) !== "\n") ?? false;
 }
 
 /**
