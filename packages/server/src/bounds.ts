@@ -70,10 +70,10 @@ function bound(given: GivenBounds, name: keyof Bounds): number {
 }
 
 /* A user's bound: as asked for, else the default, cut to three quarters of the total where descriptors are scarce. */
-function share(given: GivenBounds, name: keyof Bounds, all: number, scarce: boolean): number {
-  const wanted = bound(given, name);
-  const cut = scarce && given[name] === undefined;
-  return Math.min(wanted, cut ? Math.ceil(all * 0.75) : all);
+function share(given: GivenBounds, name: keyof Bounds, total: keyof Bounds, all: number): number {
+  const isScarce = all < bound(given, total);
+  const most = isScarce && given[name] === undefined ? Math.ceil(all * 0.75) : all;
+  return Math.min(bound(given, name), most);
 }
 
 /**
@@ -98,20 +98,13 @@ export function fitBounds(given: GivenBounds, descriptorLimit: number, threads: 
       "LIMIT",
       `only ${descriptorLimit} open files are allowed and more than ${reserved} are needed: raise the limit (ulimit -n, LimitNOFILE=)`,
     );
-  const connections = bound(given, "maxConnections");
-  const inFlight = bound(given, "maxInFlight");
-  const maxConnections = Math.min(connections, room);
-  const maxInFlight = Math.min(inFlight, Math.ceil(descriptorLimit / 2));
+  const maxConnections = Math.min(bound(given, "maxConnections"), room);
+  const maxInFlight = Math.min(bound(given, "maxInFlight"), Math.ceil(descriptorLimit / 2));
   return {
     maxConnections,
-    maxConnectionsPerUid: share(
-      given,
-      "maxConnectionsPerUid",
-      maxConnections,
-      maxConnections < connections,
-    ),
+    maxConnectionsPerUid: share(given, "maxConnectionsPerUid", "maxConnections", maxConnections),
     maxInFlight,
-    maxInFlightPerUid: share(given, "maxInFlightPerUid", maxInFlight, maxInFlight < inFlight),
+    maxInFlightPerUid: share(given, "maxInFlightPerUid", "maxInFlight", maxInFlight),
     firstRequestMs: bound(given, "firstRequestMs"),
     takeReplyMs: bound(given, "takeReplyMs"),
     backlog: bound(given, "backlog"),

@@ -11,15 +11,14 @@ const GETENT_WAIT_MS = 5000; // a reload waits as well, and a watchdog sees no s
 function askGetent(name: string): number | undefined {
   const getent = Bun.which("getent");
   if (!getent || NOT_A_NAME.test(name)) return undefined;
-  const timeout = GETENT_WAIT_MS;
   const { exitCode, stdout, exitedDueToTimeout } = Bun.spawnSync([getent, "group", name], {
-    timeout,
+    timeout: GETENT_WAIT_MS,
     killSignal: "SIGKILL", // SIGTERM is blocked in a server, and so in what it starts
   });
   if (exitedDueToTimeout)
     throw new ServeError(
       "GROUP_UNKNOWN",
-      `getent has not found group ${JSON.stringify(name)} within ${timeout / 1000} s: name it by number`,
+      `getent has not found group ${JSON.stringify(name)} within ${GETENT_WAIT_MS / 1000} s: name it by number`,
     );
   const gid = stdout.toString().split(":")[2];
   return exitCode === 0 && gid ? Number(gid) : undefined;

@@ -18,14 +18,9 @@ export interface Activation {
   readonly own: boolean;
 }
 
-/** Names that systemd gives when a unit says nothing: the unit's own name, or "unknown". */
+/* A unit that gives no name has its own, which ends in .socket; without a unit it is "unknown". */
 function isOurs(name: string): boolean {
-  return (
-    name === ACTIVATION_NAME ||
-    name === BOUND_NAME ||
-    name === "unknown" ||
-    name.endsWith(".socket")
-  );
+  return [ACTIVATION_NAME, BOUND_NAME, "unknown"].includes(name) || name.endsWith(".socket");
 }
 
 /**

@@ -45,10 +45,8 @@ export function unwrittenMappings(smaps: string, program: string): Mapping[] {
 export function letGoOfStart(sys: Syscalls): void {
   try {
     const program = readlinkSync("/proc/self/exe");
-    for (const { start, length } of unwrittenMappings(
-      readFileSync("/proc/self/smaps", "utf8"),
-      program,
-    ))
+    const smaps = readFileSync("/proc/self/smaps", "utf8");
+    for (const { start, length } of unwrittenMappings(smaps, program))
       sys.letGoOfPages(start, length);
   } catch {
     // nothing is lost but some memory
