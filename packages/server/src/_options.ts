@@ -140,8 +140,8 @@ const spansIn = (list: Rule["uids"]) =>
   list && Array.from(list, ({ first, last }) => ({ first, last }));
 const numbersIn = (list: Rule["types"]) => list && Array.from(list);
 
-/* Returns a copy of what was checked alone: of the rest a serving thread gets a part (isSpan), or, of a function,
-   an error. */
+/* Returns a copy without what was not checked: a function cannot be sent to a serving thread, and what an object
+   inherits does not arrive there. */
 function checkedRule(rule: Rule): Rule {
   const given: unknown = rule;
   if (typeof given !== "object" || given === null)

@@ -11,14 +11,14 @@ type Type = Kind["type"];
 /** The rows about a port. */
 export const PORT_NAMES = ["port-free", "port-privilege", "port-firewall"] as const;
 
-function freeSocket(via: string, type: Type, family: 4 | 6 = 4): OwnedSocket {
+function freshSocket(via: string, type: Type, family: 4 | 6 = 4): OwnedSocket {
   return xsocketSync({ via, type, family, nonblocking: true, timeoutMs: WAIT_MS });
 }
 
 /* Each combination that is refused, as "TCP over IPv4: EADDRINUSE". */
 function refusals(via: string, kinds: readonly Kind[], port: number): string[] {
   return kinds.flatMap(({ type, family, title }) => {
-    using socket = freeSocket(via, type, family);
+    using socket = freshSocket(via, type, family);
     const rc = tryBindAny(socket.fd, { type, family }, port);
     return rc < 0 ? [`${errnoName(-rc)} for ${title}`] : [];
   });
@@ -27,8 +27,8 @@ function refusals(via: string, kinds: readonly Kind[], port: number): string[] {
 /* Sends something to the port within the target namespace. Answers whether it arrives. */
 function passes(via: string, type: Type, port: number): boolean {
   const native = loadSyscalls();
-  using listener = freeSocket(via, type);
-  using sender = freeSocket(via, type);
+  using listener = freshSocket(via, type);
+  using sender = freshSocket(via, type);
   if (tryBindAny(listener.fd, { type, family: 4 }, port) < 0) return true; // reported by another row
   const to = anyAddress(4, port); // for connect(2) that is 127.0.0.1
   native.connect(sender.fd, to, to.byteLength);

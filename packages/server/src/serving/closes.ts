@@ -38,9 +38,9 @@ export class Closes {
   }
 
   /**
-   * @param connection the client's. If it is still open, and held the reply before, ours was not the last copy, and the
-   * close was slow only because the thread lost its processor. A reply that is not there, and was not received, was
-   * dropped by a filter of the client's socket
+   * @param connection the client's. If the reply with the client's copy waits there, and it is still open afterwards,
+   * ours was not the last copy: a slow close only means that the thread lost its processor. A reply that was sent and
+   * does not wait there was dropped by a filter of the client's socket, or was received
    * @param isSent false where the client could not be sent its copy, as one that has hung up
    */
   close(
