@@ -2,7 +2,7 @@ export { BOUND_MAX, type Bounds, DEFAULT_BOUNDS } from "./bounds.ts";
 export * from "./error.ts";
 export { LOG_LEVELS, type Log, type LogFields, type LogLevel, type LogRecord } from "./log.ts";
 export * from "./options.ts";
-export { listenerOf } from "./_comm.ts";
+export { listenerOf } from "./_process.ts";
 export { counted } from "./_counted.ts";
 export { escapeJson, escapeText } from "./_escape.ts";
 export { hasUnmappedIds } from "./_unmapped.ts";

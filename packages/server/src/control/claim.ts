@@ -19,7 +19,7 @@ import {
   SUN_PATH_BYTES,
 } from "@xsocket/protocol";
 import { checked, codeOf, errno, SyscallError, type Syscalls, tried } from "@xsocket/xbind-native";
-import { listenerOf } from "../_comm.ts";
+import { listenerOf } from "../_process.ts";
 import { ALLOW_UNIX, attempt, systemError } from "../_failure.ts";
 import { ServeError } from "../error.ts";
 import { lockDirectory, prepareDirectory, underLock } from "./directory.ts";

@@ -26,7 +26,7 @@ import { Connections } from "./connections.ts";
 import { Judge } from "./judge.ts";
 import { Look } from "./look.ts";
 import { Peer } from "./peer.ts";
-import { limitedVoice } from "./say.ts";
+import { limitedVoice } from "./voice.ts";
 import type { Context, Order, Report, ThreadOptions } from "./thread.ts";
 import { Tick } from "./tick.ts";
 import { Turns } from "./turns.ts";

@@ -1,6 +1,6 @@
 import { SIGNATURE_BYTES } from "@xsocket/protocol";
 import { errno, errnoName } from "@xsocket/xbind-native";
-import { commandOf } from "../_comm.ts";
+import { commandOf } from "../_process.ts";
 import { isLogged } from "../log.ts";
 import { describeAsked } from "../policy/describe.ts";
 import { NOBODY } from "../policy/ids.ts";

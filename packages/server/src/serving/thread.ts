@@ -5,7 +5,7 @@ import type { Memory } from "../memory/memory.ts";
 import type { Shared } from "../memory/shared.ts";
 import type { About } from "../status.ts";
 import type { Judge, PolicyInForce } from "./judge.ts";
-import type { Voice } from "./say.ts";
+import type { Voice } from "./voice.ts";
 
 /** What a serving thread is started with. */
 export interface ThreadOptions {

@@ -1,7 +1,7 @@
 import { errno, errnoName, type Syscalls } from "@xsocket/xbind-native";
 import { THREAD } from "../memory/memory.ts";
 import type { Shared } from "../memory/shared.ts";
-import type { Voice } from "./say.ts";
+import type { Voice } from "./voice.ts";
 
 const TICK_MS = 5; // so long can one packet hold up a thread, if a signal ends the wait
 

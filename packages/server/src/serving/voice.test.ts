@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { LogRecord } from "../log.ts";
-import { limitedVoice, RECORDS_WAITING_MAX } from "./say.ts";
+import { limitedVoice, RECORDS_WAITING_MAX } from "./voice.ts";
 
 test("limits records per second and skips the fields of dropped ones", () => {
   const sent: LogRecord[] = [];
