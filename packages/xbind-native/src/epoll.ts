@@ -1,7 +1,7 @@
 /* Finds which descriptors Bun waits for. Bun has no interface for that, but the kernel lists the members of an epoll
    set in its fdinfo: proc_pid_fdinfo(5). */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { tried } from "./errno.ts";
+import { tried } from "./thrown.ts";
 
 /** A descriptor in an epoll set, with what was registered for it. */
 export interface Registration {

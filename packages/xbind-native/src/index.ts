@@ -5,3 +5,4 @@ export * from "./journal.ts";
 export * from "./libraries.ts";
 export * from "./netns.ts";
 export * from "./syscalls.ts";
+export * from "./thrown.ts";

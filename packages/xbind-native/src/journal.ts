@@ -1,5 +1,5 @@
 import { fstatSync } from "node:fs";
-import { tried } from "./errno.ts";
+import { tried } from "./thrown.ts";
 
 /** Answers whether stderr is the journal's stream: systemd.exec(5) says to compare device and inode. */
 export function stderrIsJournal(env: NodeJS.ProcessEnv = process.env, fd = 2): boolean {

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { tried } from "./errno.ts";
+import { tried } from "./thrown.ts";
 
 /** The two native libraries: `xsocket` for C programs and for us, `xbind` to be preloaded. */
 type LibraryName = "xsocket" | "xbind";

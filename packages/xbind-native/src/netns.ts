@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from "node:fs";
-import { tried } from "./errno.ts";
+import { tried } from "./thrown.ts";
 
 /* Where ip-netns(8) keeps named network namespaces. */
 const NAMED = "/run/netns";

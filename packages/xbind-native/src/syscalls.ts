@@ -1,7 +1,7 @@
 import { dlopen, type FFIFunction, FFIType } from "bun:ffi";
-import { reasonOf } from "./errno.ts";
 import { InstallationError, isEmbedded, libraryPath } from "./libraries.ts";
 import { wrongBun } from "./runtime.ts";
+import { reasonOf } from "./thrown.ts";
 
 /**
  * The system calls of libxsocket's private symbol set (private.h says what each does).
