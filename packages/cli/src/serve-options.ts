@@ -105,15 +105,15 @@ function policy(args: ServeArgs): ServiceOptions["policy"] {
   const beside = RULES.find((name) => args[name] !== undefined);
   if (beside === undefined) return mapped(file, policyFile);
   let first: RuleFlags | undefined = ruleFlags(args); // tells mistakes before anything is made
-  if (file === undefined)
-    return (address) => {
-      const flags = first ?? ruleFlags(args);
-      first = undefined;
-      return flagPolicy(flags, address);
-    };
-  throw new MisuseError(
-    `--policy and --${beside} cannot be combined: put everything into the file`,
-  );
+  if (file !== undefined)
+    throw new MisuseError(
+      `--policy and --${beside} cannot be combined: put everything into the file`,
+    );
+  return (address) => {
+    const flags = first ?? ruleFlags(args);
+    first = undefined;
+    return flagPolicy(flags, address);
+  };
 }
 
 /**

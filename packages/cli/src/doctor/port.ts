@@ -52,6 +52,28 @@ function firewallRow(via: string, kinds: readonly Kind[], port: number): Row {
   );
 }
 
+function freeRow(port: number, taken: readonly string[]): Row {
+  if (taken.length === 0) return ok("port-free", `port ${port} is free in the target namespace`);
+  const other = port === 8080 ? 8081 : 8080;
+  return failed(
+    "port-free",
+    `port ${port} cannot be bound in the target namespace: ${taken.join(", ")}`,
+    `stop the program that uses it there (ss -lntup), unless that is the right one, or publish another: --port ${other}:${port}`,
+  );
+}
+
+function privilegeRow(port: number, denied: readonly string[]): Row {
+  const user = `uid ${process.geteuid?.()}`;
+  if (denied.length === 0) return ok("port-privilege", `${user} may bind port ${port}`);
+  return failed(
+    "port-privilege",
+    `${user} may not bind port ${port}: ${denied.join(", ")}`,
+    denied.some((text) => text.startsWith("EPERM"))
+      ? "use a port that SocketBindAllow= of the server's unit names"
+      : `publish it at a port from 1024 on (--port 8080:${port}), or give the program CAP_NET_BIND_SERVICE over the target namespace`,
+  );
+}
+
 /**
  * Is the port free in the target namespace, may this user bind it, and does anything block it?
  *
@@ -74,27 +96,9 @@ export function portRows(
   }
   const denied = found.filter((text) => /^(EACCES|EPERM) /.test(text));
   const taken = found.filter((text) => !denied.includes(text));
-  const free =
-    taken.length > 0
-      ? failed(
-          "port-free",
-          `port ${port} cannot be bound in the target namespace: ${taken.join(", ")}`,
-          `stop the program that uses it there (ss -lntup), unless that is the right one, or publish another: --port ${port === 8080 ? 8081 : 8080}:${port}`,
-        )
-      : ok("port-free", `port ${port} is free in the target namespace`);
-  const allowed =
-    denied.length > 0
-      ? failed(
-          "port-privilege",
-          `uid ${process.geteuid?.()} may not bind port ${port}: ${denied.join(", ")}`,
-          denied.some((text) => text.startsWith("EPERM"))
-            ? "use a port that SocketBindAllow= of the server's unit names"
-            : `publish it at a port from 1024 on (--port 8080:${port}), or give the program CAP_NET_BIND_SERVICE over the target namespace`,
-        )
-      : ok("port-privilege", `uid ${process.geteuid?.()} may bind port ${port}`);
   const firewall =
     found.length > 0
       ? skipped("port-firewall", "needs a port that can be bound")
       : askedRow("port-firewall", () => firewallRow(via, kinds, port));
-  return [free, allowed, firewall];
+  return [freeRow(port, taken), privilegeRow(port, denied), firewall];
 }
