@@ -99,7 +99,7 @@ export function checkedOptions(options: ServeOptions): ServeOptions {
   return checked;
 }
 
-/* Each item has to pass, and a hole is none; an empty list would match nobody. */
+/* Each item has to pass, which a hole does not; an empty list would match nobody. */
 function listOf(isItem: (value: unknown) => boolean, items: string): Check {
   const isList = (value: unknown) =>
     Array.isArray(value) && value.length > 0 && Array.from(value).every(isItem);

@@ -23,7 +23,7 @@ const LOCK_WAIT_MS = 5000; // longer than any start holds it
 const LOCK_RETRY_MS = 10;
 
 /* Everybody may enter; the socket's own mode says who may connect. Nobody but the owner may read the directory: whoever
-   may can also lock it (flock(2)), and so keep every server from starting there. */
+   can read it can also lock it (flock(2)), and so keep every server from starting there. */
 const DIRECTORY_MODE = 0o711;
 const OTHERS_WRITE = 0o002;
 const GROUP_WRITES = 0o020;

@@ -13,7 +13,10 @@ export class Room {
     this.#connections = connections;
   }
 
-  /** Whether a connection's user may have one more. At a bound, the kernel is first asked which still are in flight. */
+  /**
+   * Whether a connection's user may have one more. At a bound, the kernel is first asked which still are in flight.
+   * One of another user that is not any more makes room only if the last quarter is not kept from this user.
+   */
   isFor(fd: number): boolean {
     const { shared, options } = this.#context;
     const account = shared.get(fd, FIELD.account);
