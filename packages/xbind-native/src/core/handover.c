@@ -263,17 +263,21 @@ int handover_receive(int conn, const struct wire_request *request, bool cloexec,
 	return rc < HANDOVER_E_NOT_YET ? rc - HANDOVER_E_NOT_YET : rc;
 }
 
-int handover_socket(const struct address *address, int domain, int type, int protocol,
-                    const struct deadline *deadline)
+int handover_socket(const char *path, int domain, int type, int protocol, int wait_ms)
 {
 	const struct wire_request request = {domain, type & ~SOCK_CLOEXEC, protocol};
-	CLEANUP_CLOSE int conn = handover_connect(address, deadline);
-	int rc;
+	const struct deadline deadline = deadline_in(wait_ms);
+	struct address address;
+	CLEANUP_CLOSE int conn = -1;
+	int rc = address_parse(path, address_any_server(), &address);
 
+	if (rc < 0)
+		return rc;
+	conn = handover_connect(&address, &deadline);
 	if (conn < 0)
 		return conn;
 	rc = handover_send(conn, &request);
 	if (rc < 0)
 		return rc;
-	return handover_receive(conn, &request, (type & SOCK_CLOEXEC) != 0, deadline);
+	return handover_receive(conn, &request, (type & SOCK_CLOEXEC) != 0, &deadline);
 }

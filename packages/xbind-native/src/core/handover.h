@@ -73,15 +73,15 @@ int handover_receive(int conn, const struct wire_request *request, bool cloexec,
 
 /**
  * handover_socket() - a whole handover on a connection of its own
- * @address:  where the server listens
+ * @path:     where the server listens, as for address_parse()
  * @domain:   as for socket(2)
  * @type:     as for socket(2), with SOCK_CLOEXEC and SOCK_NONBLOCK
  * @protocol: as for socket(2)
- * @deadline: when to give up
+ * @wait_ms:  when to give up, in milliseconds from now
  *
- * Return: the socket, which the caller closes; else an error of the functions above.
+ * Return: the socket, which the caller closes; else an error of address_parse() or of the functions
+ *         above.
  */
-int handover_socket(const struct address *address, int domain, int type, int protocol,
-                    const struct deadline *deadline);
+int handover_socket(const char *path, int domain, int type, int protocol, int wait_ms);
 
 #endif

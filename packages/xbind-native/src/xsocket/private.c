@@ -156,11 +156,7 @@ EXPORT int xs1_adopt(int fd)
 
 EXPORT int xs1_handover(const char *path, int domain, int type, int protocol, int wait_ms)
 {
-	struct deadline deadline = deadline_in(wait_ms);
-	struct address address;
-	int rc = address_parse(path, address_any_server(), &address);
-
-	return rc < 0 ? rc : handover_socket(&address, domain, type, protocol, &deadline);
+	return handover_socket(path, domain, type, protocol, wait_ms);
 }
 
 EXPORT int xs1_handover_connect(const char *path, int wait_ms)
