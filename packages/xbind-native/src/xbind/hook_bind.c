@@ -57,33 +57,32 @@ static int leave(int fd, int port, const char *why)
 
 int decide_bind(int fd, const void *application_addr, socklen_t len)
 {
-	struct swap_call call = {.len = len};
 	union inet_addr addr;
-	struct kind kind;
-	socket_key key;
+	struct swap_call call = {.fd = fd, .addr = &addr, .len = len};
+	enum config_proto proto;
 	int rc;
 
 	if (!config_any())
 		return leave(fd, -1, "XBIND lists no port");
 	if (!read_addr(&addr, application_addr, len))
 		return leave(fd, -1, "no IPv4 or IPv6 address");
-	call.addr = &addr;
 	call.port = ntohs(addr.in.sin_port);
 	if (!config_lists(call.port, call.port))
 		return leave(fd, call.port, "the port is not listed");
-	rc = kind_and_key(fd, &kind, &key);
+	rc = kind_and_key(fd, &call.kind, &call.key);
 	if (rc < 0) {
 		log_failed(fd, CONFIG_PROTOS, call.port, call.port, "asking what socket it is", rc);
 		return rc;
 	}
-	if (rc != 0 || !fits_domain(&addr, len, kind.domain))
+	if (rc != 0 || !fits_domain(&addr, len, call.kind.domain))
 		return leave(fd, call.port, "not a TCP or UDP socket of the address's family");
-	if (!config_match(kind_proto(&kind), call.port, &call.published))
+	proto = kind_proto(&call.kind);
+	if (!config_match(proto, call.port, &call.published))
 		return leave(fd, call.port, "the port is listed for the other protocol");
-	if (config_all(kind_proto(&kind)) && !home_has(fd))
+	if (config_all(proto) && !home_has(fd))
 		return leave(fd, call.port, "a socket of another namespace than the program's own");
 	addr.in.sin_port = htons(call.published);
-	return swap_socket(fd, &kind, key, &call);
+	return swap_socket(&call);
 }
 
 int follow_bind(int fd, const void *addr, socklen_t len)

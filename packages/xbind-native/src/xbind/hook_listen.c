@@ -10,23 +10,21 @@
 
 int decide_listen(int fd, int backlog)
 {
-	const struct swap_call call = {.listen = true, .backlog = backlog};
-	struct kind kind;
-	socket_key key;
+	struct swap_call call = {.fd = fd, .listen = true, .backlog = backlog};
 	int rc;
 
 	if (!config_all(CONFIG_TCP) || !kind_is_unbound(fd))
 		return SWAP_E_LEAVE;
-	rc = kind_and_key(fd, &kind, &key);
+	rc = kind_and_key(fd, &call.kind, &call.key);
 	if (rc < 0) { /* its port would open at home */
 		log_failed(fd, CONFIG_TCP, 0, 0, "asking what socket it is", rc);
 		return rc;
 	}
-	if (rc != 0 || kind.type != SOCK_STREAM || !home_has(fd))
+	if (rc != 0 || call.kind.type != SOCK_STREAM || !home_has(fd))
 		return SWAP_E_LEAVE;
 	if (kind_has_address(fd)) /* without a port: it has moved, or would lose that address */
 		return SWAP_E_LEAVE;
-	return swap_socket(fd, &kind, key, &call);
+	return swap_socket(&call);
 }
 
 EXPORT int hook_listen(int fd, int backlog)

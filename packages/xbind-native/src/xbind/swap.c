@@ -107,9 +107,10 @@ static int ask_again(const struct wire_request *request, const struct deadline *
 }
 
 /* Gets a new socket, and surveys the old one meanwhile. */
-static int target_socket(int old, const struct kind *kind, socket_key key,
-                         struct survey *ret_survey, struct asked *asked)
+static int target_socket(int old, const struct swap_call *call, struct survey *ret_survey,
+                         struct asked *asked)
 {
+	const struct kind *kind = &call->kind;
 	const struct wire_request request = {kind->domain, kind->type, kind->protocol};
 	struct deadline deadline = deadline_in(config_wait_ms());
 	CLEANUP_CLOSE int new_fd = kept_request(&request, &deadline);
@@ -124,7 +125,7 @@ static int target_socket(int old, const struct kind *kind, socket_key key,
 			return rc;
 		sys_shutdown(asked->conn, SHUT_WR);
 	}
-	rc = survey_take(old, kind, key, ret_survey);
+	rc = survey_take(old, kind, call->key, ret_survey);
 	if (rc < 0)
 		return rc;
 	if (new_fd < 0)
@@ -157,17 +158,6 @@ static __thread int running __attribute__((tls_model("initial-exec"))) = -1;
 bool swap_runs(int fd)
 {
 	return fd >= 0 && fd == running;
-}
-
-static int run(int fd, const struct swap_call *call)
-{
-	const int interrupted = running;
-	int rc;
-
-	running = fd;
-	rc = call->listen ? real_listen(fd, call->backlog) : real_bind(fd, call->addr, call->len);
-	running = interrupted;
-	return rc;
 }
 
 #define SWAP_E_GONE 2 /* the number no longer has the socket */
@@ -241,36 +231,41 @@ static int exchange(int old, int new_fd, socket_key key)
 	return rc;
 }
 
-static int fail(int fd, const struct kind *kind, const struct swap_call *call, const char *what,
-                int error)
+static int fail(const struct swap_call *call, const char *what, int error)
 {
-	log_failed(fd, kind_proto(kind), call->port, call->published, what, error);
+	log_failed(call->fd, kind_proto(&call->kind), call->port, call->published, what, error);
 	return error;
 }
 
-/* Runs the call alone: the socket has moved before, and has lost its port since. */
-static int call_again(int fd, const struct kind *kind, const struct swap_call *call)
+/* Runs the call on the socket that is to be the program's, or is already. */
+static int run(int fd, const struct swap_call *call)
 {
-	int rc = run(fd, call);
+	const int interrupted = running;
+	int rc;
 
-	if (rc < 0)
-		return fail(fd, kind, call, call->listen ? "listen" : "bind", rc);
-	log_moved(fd, fd, kind_proto(kind), call->port, call->published);
-	return rc;
+	running = fd;
+	rc = call->listen ? real_listen(fd, call->backlog) : real_bind(fd, call->addr, call->len);
+	running = interrupted;
+	return rc < 0 ? fail(call, call->listen ? "listen" : "bind", rc) : rc;
 }
 
-/* fd is the number that the program gave, now the one that the socket has by now. */
-static int swap_claimed(int fd, int now, const struct kind *kind, const struct swap_call *call,
-                        socket_key key)
+static void log_success(int new_fd, const struct swap_call *call)
 {
+	log_moved(call->fd, new_fd, kind_proto(&call->kind), call->port, call->published);
+}
+
+/* now is the number that the socket has by now. */
+static int swap_claimed(int now, const struct swap_call *call)
+{
+	const socket_key key = call->key;
 	CLEANUP_ASKED struct asked asked = {-1, -1};
 	struct survey survey;
-	CLEANUP_CLOSE int new_fd = target_socket(now, kind, key, &survey, &asked);
+	CLEANUP_CLOSE int new_fd = target_socket(now, call, &survey, &asked);
 	CLEANUP_FLIGHT const int place = flight_add(new_fd);
 	int rc;
 
 	if (new_fd < 0)
-		return fail(fd, kind, call,
+		return fail(call,
 		            kept_is_foreign() ? "asking for a socket as another user than at chroot"
 		                              : "asking for a socket",
 		            new_fd);
@@ -278,8 +273,8 @@ static int swap_claimed(int fd, int now, const struct kind *kind, const struct s
 	if (rc == SWAP_E_GONE)
 		return rc;
 	if (rc < 0)
-		return fail(fd, kind, call, "carrying its options over", rc);
-	status_prepare(now, new_fd, kind, key);
+		return fail(call, "carrying its options over", rc);
+	status_prepare(now, new_fd, &call->kind, key);
 	/* If the number has been reused, another file may have been surveyed. If the socket lives
 	 * on under another number, it is surveyed there. */
 	if (key_of(now) != key && kind_number_of(key, now) >= 0)
@@ -290,56 +285,56 @@ static int swap_claimed(int fd, int now, const struct kind *kind, const struct s
 	asked_end(&asked);
 	rc = run(new_fd, call);
 	if (rc < 0)
-		return fail(fd, kind, call, call->listen ? "listen" : "bind", rc);
+		return rc;
 	rc = unless_gone(exchange(now, new_fd, key), now, key);
 	if (rc < 0)
-		return fail(fd, kind, call, "replacing the socket", rc);
+		return fail(call, "replacing the socket", rc);
 	if (rc == SWAP_E_LEAVE)
-		log_left(fd, call->port, "bound by another thread meanwhile");
+		log_left(call->fd, call->port, "bound by another thread meanwhile");
 	if (rc != 0)
 		return rc;
 	optlog_forget(key);
-	log_moved(fd, new_fd, kind_proto(kind), call->port, call->published);
+	log_success(new_fd, call);
 	return 0;
 }
 
 /* If the number is closed meanwhile but the socket lives on under another one, starts again with
  * that. */
-static int swap_renumbered(int fd, const struct kind *kind, const struct swap_call *call,
-                           socket_key key)
+static int swap_renumbered(const struct swap_call *call)
 {
 	const unsigned before = moved_count();
-	int now = fd, rc = swap_claimed(fd, now, kind, call, key);
+	int now = call->fd, rc = swap_claimed(now, call);
 
-	while (rc == SWAP_E_GONE && (now = kind_number_of(key, now)) >= 0)
-		rc = swap_claimed(fd, now, kind, call, key);
+	while (rc == SWAP_E_GONE && (now = kind_number_of(call->key, now)) >= 0)
+		rc = swap_claimed(now, call);
 	if (rc != SWAP_E_GONE)
-		return rc == SWAP_E_LEAVE && now != fd ? -EINVAL : rc;
-	if (moved_since(fd, before)) { /* by one without a claim (claim.h) */
-		log_left(fd, call->port, "bound by another thread meanwhile");
+		return rc == SWAP_E_LEAVE && now != call->fd ? -EINVAL : rc;
+	if (moved_since(call->fd, before)) { /* by one without a claim (claim.h) */
+		log_left(call->fd, call->port, "bound by another thread meanwhile");
 		return SWAP_E_LEAVE;
 	}
-	log_left(fd, call->port, "closed by another thread meanwhile");
+	log_left(call->fd, call->port, "closed by another thread meanwhile");
 	return 0; /* as if it had been bound and then closed */
 }
 
-int swap_socket(int fd, const struct kind *kind, socket_key key, const struct swap_call *call)
+int swap_socket(const struct swap_call *call)
 {
-	const struct lock_turn claim = claim_take(key);
-	const socket_key now = key_of(fd);
+	const struct lock_turn claim = claim_take(call->key);
+	/* by the last holder of the claim, or before that, and has lost its port since */
+	const bool has_moved = moved_is(key_of(call->fd)) || moved_is(call->key);
 	int rc = SWAP_E_LEAVE;
 
-	/* moved by the last holder of the claim: any other socket may be of another kind */
-	if (moved_is(now))
-		key = now;
-	if (!kind_is_unbound(fd)) {
+	if (!kind_is_unbound(call->fd)) {
 		if (!call->listen)
-			log_left(fd, call->port, "already bound or connected");
-	} else if (key == KEY_NONE) {
-		rc = fail(fd, kind, call, "asking which socket it is", key_error(fd));
+			log_left(call->fd, call->port, "already bound or connected");
+	} else if (has_moved) {
+		rc = run(call->fd, call);
+		if (rc == 0)
+			log_success(call->fd, call);
+	} else if (call->key == KEY_NONE) {
+		rc = fail(call, "asking which socket it is", key_error(call->fd));
 	} else {
-		rc = moved_is(key) ? call_again(fd, kind, call)
-		                   : swap_renumbered(fd, kind, call, key);
+		rc = swap_renumbered(call);
 	}
 	claim_end(&claim);
 	return rc;

@@ -11,9 +11,12 @@
 
 #define SWAP_E_LEAVE 1 /* not a case for us: do as without the library */
 
-/* The call that the program has made, to be run on the new socket. */
+/* The call that the program has made, to be run on the new socket, and the socket of its own. */
 struct swap_call {
-	bool listen; /* listen(2) with backlog, else bind(2) with addr and len */
+	int fd;           /* the number that the program gave */
+	socket_key key;   /* of the socket, by which it is found if fd is another file by now */
+	struct kind kind; /* of the socket; the new one is made as this */
+	bool listen;      /* listen(2) with backlog, else bind(2) with addr and len */
 	int backlog;
 	const void *addr;
 	socklen_t len;
@@ -23,15 +26,12 @@ struct swap_call {
 
 /**
  * swap_socket() - move a socket to the target namespace and run a call on it there
- * @fd:   the program's socket
- * @kind: its kind, which the new socket is made as
- * @key:  its key, by which it is found if @fd is another file by now
  * @call: what runs on the new socket before it takes the old one's place
  *
- * Return: what the call gave (0); SWAP_E_LEAVE when @fd is bound already; -errno of
- *         the call or of what comes before it. On failure the program's socket is untouched.
+ * Return: what the call gave (0); SWAP_E_LEAVE when the socket is bound already; -errno of the call
+ *         or of what comes before it. On failure the program's socket is untouched.
  */
-int swap_socket(int fd, const struct kind *kind, socket_key key, const struct swap_call *call);
+int swap_socket(const struct swap_call *call);
 
 /* Is this thread running the program's call on this socket? A bind of it now comes from another
  * library, one that stands in front of libc. */
