@@ -126,35 +126,31 @@ static void *fork_beside_another(void *unused)
 /* The forking thread may have a swap of its own in progress. */
 static void *fork_in_flight(void *unused)
 {
-	const int other = socket(AF_INET, SOCK_STREAM, 0), place = flight_add(other);
+	int other = flight_add(socket(AF_INET, SOCK_STREAM, 0));
 
 	child_run(check_closed);
-	flight_end(&place);
-	close(other);
+	flight_close(&other);
 	return unused;
 }
 
 /* It stays open in a child that the binding thread itself forks in the middle of its bind. */
 static void test_flight(void)
 {
-	int place;
-
 	flight_load();
-	fd = socket(AF_INET, SOCK_STREAM, 0);
-	place = flight_add(fd);
+	fd = flight_add(socket(AF_INET, SOCK_STREAM, 0));
 	child_run(check_open);
 	thread_run(fork_beside, NULL);
 	thread_run(fork_in_flight, NULL);
 	close(fd);
 	CHECK_EQ(socket(AF_INET, SOCK_STREAM, 0), fd);
 	thread_run(fork_beside_another, NULL);
-	flight_end(&place);
+	flight_close(&fd);
+	/* Then its place can be taken again. */
 	for (int i = 0; i < FLIGHT_PLACES; i++) {
-		place = flight_add(fd);
-		CHECK(place >= 0);
-		flight_end(&place);
+		fd = flight_add(socket(AF_INET, SOCK_STREAM, 0));
+		thread_run(fork_beside, NULL);
+		flight_close(&fd);
 	}
-	close(fd);
 }
 
 int main(void)

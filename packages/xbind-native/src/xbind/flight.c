@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "xbind/flight.h"
 
-#include "core/sys.h"
+#include "core/fd.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -20,7 +20,7 @@ int flight_add(int fd)
 	struct sys_identity identity;
 
 	if (fd < 0 || sys_identify(fd, &identity) < 0)
-		return -1;
+		return fd;
 	for (int i = 0; i < FLIGHT_PLACES; i++) {
 		int none = 0;
 
@@ -29,15 +29,23 @@ int flight_add(int fd)
 		places[i].thread = &own;
 		places[i].identity = identity;
 		places[i].fd = fd + 1;
-		return i;
+		break;
 	}
-	return -1;
+	return fd;
 }
 
-void flight_end(const int *place)
+void flight_close(int *slot)
 {
-	if (*place >= 0)
-		places[*place].fd = 0;
+	const int fd = take_fd(slot);
+
+	if (fd < 0)
+		return;
+	/* This comes first: once the descriptor is closed, its number may be reused. */
+	for (int i = 0; i < FLIGHT_PLACES; i++) {
+		if (places[i].fd == fd + 1 && places[i].thread == &own)
+			places[i].fd = 0;
+	}
+	sys_close(fd);
 }
 
 /*

@@ -14,12 +14,12 @@
 /* For the constructor. */
 void flight_load(void);
 
-/* Return: a place for flight_end(), -1 when all are taken or fd is not open. */
+/* Return: fd, which may be -errno; it stays the caller's. */
 int flight_add(int fd);
 
-/* To be called before the descriptor is closed: after that, its number may be reused. */
-void flight_end(const int *place);
+/* Closes the descriptor in its slot, which then holds -1. By the thread that has added it. */
+void flight_close(int *slot);
 
-#define CLEANUP_FLIGHT __attribute__((cleanup(flight_end)))
+#define CLEANUP_FLIGHT __attribute__((cleanup(flight_close)))
 
 #endif

@@ -50,25 +50,8 @@
 #define SERVER_CLOSE_MS     1000
 #define SERVER_LINGERING_MS 50
 
-/* The connection on which the server was asked. */
-struct asked {
-	int conn;  /* -1 where it is a kept one, behind chroot(2) */
-	int place; /* by flight_add() */
-};
-
-static void asked_end(struct asked *asked)
-{
-	flight_end(&asked->place);
-	if (asked->conn >= 0)
-		sys_close(asked->conn);
-	*asked = (struct asked){-1, -1};
-}
-
-#define CLEANUP_ASKED __attribute__((cleanup(asked_end)))
-
 /* Asks on a new connection. */
-static int ask(const struct wire_request *request, const struct deadline *deadline,
-               struct asked *ret_asked)
+static int ask(const struct wire_request *request, const struct deadline *deadline, int *ret_conn)
 {
 	CLEANUP_CLOSE int conn = -1;
 	struct address address;
@@ -82,8 +65,7 @@ static int ask(const struct wire_request *request, const struct deadline *deadli
 	rc = handover_send(conn, request);
 	if (rc < 0)
 		return rc;
-	ret_asked->place = flight_add(conn);
-	ret_asked->conn = take_fd(&conn);
+	*ret_conn = flight_add(take_fd(&conn));
 	return 0;
 }
 
@@ -92,47 +74,51 @@ static int ask(const struct wire_request *request, const struct deadline *deadli
  * of the stream after that: if the request and the end both arrived in between, it reports only the
  * end. This time the end is sent after the answer.
  */
-static int ask_again(const struct wire_request *request, const struct deadline *deadline,
-                     struct asked *asked)
+static int ask_again(const struct wire_request *request, const struct deadline *deadline, int *conn)
 {
 	int rc;
 
-	asked_end(asked);
-	rc = ask(request, deadline, asked);
+	flight_close(conn);
+	rc = ask(request, deadline, conn);
 	if (rc < 0)
 		return rc;
-	rc = handover_receive(asked->conn, request, true, deadline);
-	sys_shutdown(asked->conn, SHUT_WR);
+	rc = handover_receive(*conn, request, true, deadline);
+	sys_shutdown(*conn, SHUT_WR);
 	return rc;
 }
 
-/* Gets a new socket, and surveys the old one meanwhile. */
+/*
+ * Gets a new socket, and surveys the old one meanwhile. Both the socket and the connection on which
+ * the server was asked, -1 where it is the kept one, are in flight.
+ */
 static int target_socket(int old, const struct swap_call *call, struct survey *ret_survey,
-                         struct asked *asked)
+                         int *conn)
 {
 	const struct kind *kind = &call->kind;
 	const struct wire_request request = {kind->domain, kind->type, kind->protocol};
 	struct deadline deadline = deadline_in(config_wait_ms());
-	CLEANUP_CLOSE int new_fd = kept_request(&request, &deadline);
-	CLEANUP_FLIGHT const int place = flight_add(new_fd);
+	CLEANUP_FLIGHT int new_fd =
+	    flight_add(fd_beyond_standard(kept_request(&request, &deadline)));
 	int rc;
 
 	if (new_fd < 0 && new_fd != -ENOTCONN)
 		return new_fd;
 	if (new_fd < 0) {
-		rc = ask(&request, &deadline, asked);
+		rc = ask(&request, &deadline, conn);
 		if (rc < 0)
 			return rc;
-		sys_shutdown(asked->conn, SHUT_WR);
+		sys_shutdown(*conn, SHUT_WR);
 	}
 	rc = survey_take(old, kind, call->key, ret_survey);
 	if (rc < 0)
 		return rc;
-	if (new_fd < 0)
-		new_fd = handover_receive(asked->conn, &request, true, &deadline);
-	if (new_fd == -ECONNRESET)
-		new_fd = ask_again(&request, &deadline, asked);
-	return fd_beyond_standard(take_fd(&new_fd));
+	if (new_fd < 0) {
+		rc = handover_receive(*conn, &request, true, &deadline);
+		if (rc == -ECONNRESET)
+			rc = ask_again(&request, &deadline, conn);
+		new_fd = flight_add(fd_beyond_standard(rc));
+	}
+	return take_fd(&new_fd);
 }
 
 /*
@@ -258,10 +244,9 @@ static void log_success(int new_fd, const struct swap_call *call)
 static int swap_claimed(int now, const struct swap_call *call)
 {
 	const socket_key key = call->key;
-	CLEANUP_ASKED struct asked asked = {-1, -1};
+	CLEANUP_FLIGHT int conn = -1;
 	struct survey survey;
-	CLEANUP_CLOSE int new_fd = target_socket(now, call, &survey, &asked);
-	CLEANUP_FLIGHT const int place = flight_add(new_fd);
+	CLEANUP_FLIGHT int new_fd = target_socket(now, call, &survey, &conn);
 	int rc;
 
 	if (new_fd < 0)
@@ -280,9 +265,9 @@ static int swap_claimed(int now, const struct swap_call *call)
 	if (key_of(now) != key && kind_number_of(key, now) >= 0)
 		return SWAP_E_GONE;
 	/* Before bind(2): an open port takes datagrams from others of its SO_REUSEPORT group. */
-	await_server(asked.conn);
+	await_server(conn);
 	/* It may have the last free number, and epollset_detach() needs one to read /proc. */
-	asked_end(&asked);
+	flight_close(&conn);
 	rc = run(new_fd, call);
 	if (rc < 0)
 		return rc;
