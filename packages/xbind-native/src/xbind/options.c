@@ -63,42 +63,22 @@ const struct option options[] = {OPTION_ROWS(AS_OPTION)};
 enum { OPTION_ROWS(AS_ROW_NUMBER) };
 _Static_assert(SOL_SOCKET == 1, "a processor with numbers of its own");
 
-/* One index for each level: the row's number plus one. */
-#define NAMES 128
+/* By level and name: the row's number plus one. */
+#define LEVELS (IPPROTO_UDPLITE + 1)
+#define NAMES  128
 _Static_assert(OPTIONS_COUNT < 255, "a row fits into a byte");
 
-enum { AT_SOCKET, AT_IP, AT_IP6, AT_TCP, AT_UDP, AT_LITE, LEVELS };
-#define AS_INDEX(level, name, label, ...) [AT_##level][name] = ROW_##level##_##label + 1,
+#define AS_INDEX(level, name, label, ...) [level][name] = ROW_##level##_##label + 1,
 static const uint8_t rows[LEVELS][NAMES] = {
-    OPTION_ROWS(AS_INDEX)[AT_SOCKET][RCVTIMEO_OTHER] = ROW_SOCKET_RCVTIMEO + 1,
-    [AT_SOCKET][SNDTIMEO_OTHER] = ROW_SOCKET_SNDTIMEO + 1,
+    OPTION_ROWS(AS_INDEX)[SOCKET][RCVTIMEO_OTHER] = ROW_SOCKET_RCVTIMEO + 1,
+    [SOCKET][SNDTIMEO_OTHER] = ROW_SOCKET_SNDTIMEO + 1,
 };
-
-static int level_slot(int level)
-{
-	switch (level) {
-	case SOL_SOCKET:
-		return AT_SOCKET;
-	case IPPROTO_IP:
-		return AT_IP;
-	case IPPROTO_IPV6:
-		return AT_IP6;
-	case IPPROTO_TCP:
-		return AT_TCP;
-	case IPPROTO_UDP:
-		return AT_UDP;
-	case IPPROTO_UDPLITE:
-		return AT_LITE;
-	default:
-		return -1;
-	}
-}
 
 int option_find(int level, int name)
 {
-	int slot = level_slot(level);
-
-	return slot < 0 || name <= 0 || name >= NAMES ? -1 : rows[slot][name] - 1;
+	if (level < 0 || level >= LEVELS || name <= 0 || name >= NAMES)
+		return -1;
+	return rows[level][name] - 1;
 }
 
 bool option_applies(const struct option *option, const struct kind *kind)
