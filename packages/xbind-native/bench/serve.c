@@ -5,7 +5,7 @@
  * The floor is the least a server can do: accept4, recv, socket, sendmsg, close, close, one by one.
  * With "fork" it is one as people have it today: a process for each connection.
  */
-#include "core/wire.h"
+#include "support/wire_server.h"
 
 #include <stdbool.h>
 #include <stdio.h>

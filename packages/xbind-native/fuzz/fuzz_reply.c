@@ -8,6 +8,7 @@
  */
 #include "core/handover.h"
 #include "support/pass.h"
+#include "support/wire_server.h"
 
 #include <errno.h>
 #include <fcntl.h>

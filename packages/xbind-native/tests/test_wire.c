@@ -2,7 +2,7 @@
 /* test_wire.c - the vectors of tests/vectors, which the TypeScript codec reads too */
 #include "test.h"
 
-#include "core/wire.h"
+#include "support/wire_server.h"
 
 #include <ctype.h>
 #include <glob.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* wire.h - the messages of protocol version 1: 32-bit integers, big-endian, one message a packet */
+/*
+ * wire.h - a client's half of protocol version 1: 32-bit integers, big-endian, one message a packet
+ */
 #ifndef CORE_WIRE_H
 #define CORE_WIRE_H
 
@@ -20,15 +22,6 @@ struct wire_request {
 };
 
 void wire_encode_request(const struct wire_request *request, uint8_t out[WIRE_REQUEST_BYTES]);
-void wire_encode_response(int error, uint8_t out[WIRE_RESPONSE_BYTES]);
-
-/**
- * wire_decode_request() - read a request
- * @bytes: the packet; @len: its length in bytes, which may be any
- *
- * Return: 0, or -EBADMSG for a wrong length or signature; then @ret is untouched.
- */
-int wire_decode_request(const uint8_t *bytes, size_t len, struct wire_request *ret);
 
 /**
  * wire_decode_response() - read a response

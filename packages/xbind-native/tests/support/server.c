@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "support/server.h"
 
-#include "core/wire.h"
 #include "support/pass.h"
+#include "support/wire_server.h"
 
 #include <errno.h>
 #include <linux/filter.h>
