@@ -4,7 +4,7 @@
 #include "support/thread.h"
 #include "test.h"
 #include "xbind/epollrecord.h"
-#include "xbind/table.h"
+#include "xbind/fdtable.h"
 
 #include <sched.h>
 #include <sys/epoll.h>
@@ -135,7 +135,7 @@ static void *note_apart(void *unused)
 static void test_parked_for_others(void)
 {
 	test_needs_kcmp();
-	table_load();
+	fdtable_load();
 	parked = socket(AF_INET, SOCK_STREAM, 0);
 	for (int i = 0; i <= SETS; i++)
 		sets[i] = epoll_create1(0);

@@ -12,9 +12,9 @@
 #include "core/fd.h"
 #include "xbind/claim.h"
 #include "xbind/epollset.h"
+#include "xbind/fdtable.h"
 #include "xbind/log.h"
 #include "xbind/renumber.h"
-#include "xbind/table.h"
 
 #include <fcntl.h>
 #include <sys/epoll.h>
@@ -73,7 +73,7 @@ static bool replace(const struct sys_identity *old, int copy, int fd)
 /* Starts at the socket's own number, since dup(2) usually gives one that is little higher. */
 void copies_replace(const struct sys_identity *old, int number, int fd)
 {
-	const int end = table_end();
+	const int end = fdtable_end();
 
 	for (int i = 0; i < end; i++) {
 		const int copy = (number + i) % end;

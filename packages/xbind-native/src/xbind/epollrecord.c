@@ -8,7 +8,7 @@
 #include "xbind/epollrecord.h"
 
 #include "core/sys.h"
-#include "xbind/table.h"
+#include "xbind/fdtable.h"
 
 #include <errno.h>
 #include <linux/kcmp.h>
@@ -94,7 +94,7 @@ static uint32_t inode_of(int fd)
 static bool is_over(const struct record *record)
 {
 	return state_of(record) == PARKED &&
-	       load(&record->inode) != inode_of((int)load(&record->fd)) && !table_has_others();
+	       load(&record->inode) != inode_of((int)load(&record->fd)) && !fdtable_has_others();
 }
 
 /* Makes a record EMPTY for a new one. */
@@ -236,7 +236,7 @@ void epollrecord_follow(int fd, uint64_t inode)
 
 void epollrecord_new_set(int set)
 {
-	if (!epollrecord_any_parked() || table_has_others())
+	if (!epollrecord_any_parked() || fdtable_has_others())
 		return;
 	for (size_t i = 0; i < EPOLLRECORD_FDS; i++) {
 		for (size_t j = 0; j < EPOLLRECORD_SETS; j++) {

@@ -20,10 +20,10 @@
 
 #include "core/fd.h"
 #include "xbind/epollrecord.h"
+#include "xbind/fdtable.h"
 #include "xbind/key.h"
 #include "xbind/log.h"
 #include "xbind/procfs.h"
-#include "xbind/table.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -51,12 +51,12 @@ static bool is_known(int set)
 	return atomic_load_explicit(&known[set / WORD_BITS], memory_order_relaxed) & bit_of(set);
 }
 
-/* table_note() first: a thread that clears the bit asks after that whether tables differ. */
+/* fdtable_note() first: a thread that clears the bit asks after that whether tables differ. */
 static void remember(int set)
 {
 	int end = atomic_load_explicit(&known_end, memory_order_relaxed);
 
-	table_note();
+	fdtable_note();
 	atomic_fetch_or(&known[set / WORD_BITS], bit_of(set));
 	while (end <= set && !atomic_compare_exchange_weak(&known_end, &end, set + 1))
 		;
@@ -80,10 +80,10 @@ void epollset_new(int set)
 static void forget(int set)
 {
 	lost++;
-	if (table_has_others())
+	if (fdtable_has_others())
 		return;
 	atomic_fetch_and(&known[set / WORD_BITS], ~bit_of(set));
-	if (table_has_others())
+	if (fdtable_has_others())
 		atomic_fetch_or(&known[set / WORD_BITS], bit_of(set));
 	lost++; /* again: a scan in between has missed a new set of this number */
 }

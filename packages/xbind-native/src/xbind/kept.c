@@ -3,9 +3,9 @@
 
 #include "core/fd.h"
 #include "xbind/config.h"
+#include "xbind/fdtable.h"
 #include "xbind/lock.h"
 #include "xbind/log.h"
-#include "xbind/table.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -112,7 +112,7 @@ static int renew(void)
 
 	if (is_usable() && !is_end(sys_poll(kept.fd, POLLIN, 0)))
 		return 0;
-	if (kept.fd >= 0 && !table_is_owners())
+	if (kept.fd >= 0 && !fdtable_is_owners())
 		return 0; /* that of a parent, suspended by vfork(2) */
 	drop();
 	rc = connect_anew();

@@ -2,7 +2,7 @@
 #include "xbind/kind.h"
 
 #include "core/sys.h"
-#include "xbind/table.h"
+#include "xbind/fdtable.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -65,7 +65,7 @@ int kind_number_of(socket_key key, int before)
 
 	if (kind_is_of(before, key))
 		return before;
-	fd = table_end();
+	fd = fdtable_end();
 	do
 		fd--;
 	while (fd >= 0 && !kind_is_of(fd, key));

@@ -2,11 +2,11 @@
 /* load.c - what happens when the dynamic linker has loaded the library */
 #include "xbind/config.h"
 #include "xbind/epollset.h"
+#include "xbind/fdtable.h"
 #include "xbind/flight.h"
 #include "xbind/home.h"
 #include "xbind/log.h"
 #include "xbind/real.h"
-#include "xbind/table.h"
 
 /* The hooks do not depend on it: constructors of other libraries may call them earlier. */
 __attribute__((constructor)) static void load(void)
@@ -16,7 +16,7 @@ __attribute__((constructor)) static void load(void)
 	log_load();
 	if (config_any()) {
 		home_load();
-		table_load();
+		fdtable_load();
 		epollset_load();
 		flight_load();
 	}

@@ -11,8 +11,8 @@
 #include "xbind/optrecord.h"
 
 #include "core/sys.h"
+#include "xbind/fdtable.h"
 #include "xbind/kind.h"
-#include "xbind/table.h"
 
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -58,7 +58,7 @@ static bool is_over(int fd, int thread, bool has_others)
 {
 	if (fd >= 0)
 		return !kind_is_unbound(fd);
-	return !has_others && !table_is_apart_from(thread);
+	return !has_others && !fdtable_is_apart_from(thread);
 }
 
 /* Takes a place that is empty, or that of a socket which needs it no more. */
@@ -71,7 +71,7 @@ static bool take_lost(int place)
 	if (before != KEY_NONE) {
 		const int fd = kind_number_of(before, lost[place].fd);
 
-		if (!is_over(fd, lost[place].thread, fd < 0 && table_has_others()))
+		if (!is_over(fd, lost[place].thread, fd < 0 && fdtable_has_others()))
 			return false;
 	}
 	return atomic_compare_exchange_strong(&lost[place].key, &before, KEY_WRITTEN);
@@ -173,7 +173,7 @@ struct optrecord *optrecord_find_group(socket_key key, const struct group *group
 /* Gives records without a number the present number of their socket, if it has one. */
 static void find_numbers(void)
 {
-	const int end = table_end();
+	const int end = fdtable_end();
 
 	for (int fd = 0; fd < end; fd++) {
 		const socket_key key = key_of(fd);
@@ -210,7 +210,7 @@ static void sweep(void)
 
 	if (drop_numbers()) {
 		find_numbers();
-		has_others = table_has_others(); /* which may have to look at every thread */
+		has_others = fdtable_has_others(); /* which may have to look at every thread */
 	}
 	for (size_t i = used; i-- > 0;) {
 		if (keys[i] != key)

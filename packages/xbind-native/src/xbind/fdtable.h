@@ -1,33 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * table.h - who shares this memory but has another descriptor table
+ * fdtable.h - who shares this memory but has another descriptor table
  *
  * What this library remembers about descriptor numbers holds for one descriptor table. But a thread
  * may leave that table by unshare(2), and the child of vfork(2) shares the memory and has a copy of
  * the table.
  */
-#ifndef XBIND_TABLE_H
-#define XBIND_TABLE_H
+#ifndef XBIND_FDTABLE_H
+#define XBIND_FDTABLE_H
 
 #include <stdbool.h>
 
 /* For the constructor: this thread's table is the one that others are compared with. */
-void table_load(void);
+void fdtable_load(void);
 
 /* To be called before a number is noted, since it may be of another table than that of most
  * threads. */
-void table_note(void);
+void fdtable_note(void);
 
 /* Does anybody share this memory but not the table? A number closed here may be open there. */
-bool table_has_others(void);
+bool fdtable_has_others(void);
 
 /* The same for one thread, by its id. It need not have noted a number. */
-bool table_is_apart_from(int other);
+bool fdtable_is_apart_from(int other);
 
 /* Does this memory belong to the calling process? Not to the child of vfork(2). */
-bool table_is_owners(void);
+bool fdtable_is_owners(void);
 
 /* One more than the highest number that can be open. */
-int table_end(void);
+int fdtable_end(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "xbind/table.h"
+#include "xbind/fdtable.h"
 
 #include "core/sys.h"
 #include "xbind/procfs.h"
@@ -23,7 +23,7 @@ static void note_process(void)
 	owner = sys_getpid();
 }
 
-void table_load(void)
+void fdtable_load(void)
 {
 	note_process();
 	pthread_atfork(NULL, NULL, note_process);
@@ -33,12 +33,12 @@ void table_load(void)
  * False where kcmp(2) is refused, and for a thread that has ended, which shares neither any more.
  * KCMP_VM comes second, since a thread that is ending gives up its memory first.
  */
-bool table_is_apart_from(int other)
+bool fdtable_is_apart_from(int other)
 {
 	return !sys_shares(KCMP_FILES, other) && sys_shares(KCMP_VM, other);
 }
 
-void table_note(void)
+void fdtable_note(void)
 {
 	const int self = sys_gettid();
 	int process;
@@ -51,7 +51,7 @@ void table_note(void)
 		return;
 	}
 	thread = self;
-	if (!are_apart && table_is_apart_from(process))
+	if (!are_apart && fdtable_is_apart_from(process))
 		are_apart = true;
 }
 
@@ -62,21 +62,22 @@ static bool is_apart(int other, int unused)
 	return !sys_shares(KCMP_FILES, other);
 }
 
-bool table_has_others(void)
+bool fdtable_has_others(void)
 {
-	table_note();
-	return (!table_is_owners() && table_is_apart_from((int)SYS_CALL(SYS_getppid))) ||
-	       (guest && table_is_apart_from(guest)) || (thread && table_is_apart_from(thread)) ||
+	fdtable_note();
+	return (!fdtable_is_owners() && fdtable_is_apart_from((int)SYS_CALL(SYS_getppid))) ||
+	       (guest && fdtable_is_apart_from(guest)) ||
+	       (thread && fdtable_is_apart_from(thread)) ||
 	       (are_apart && procfs_each_thread(is_apart, 0) != 0);
 }
 
-bool table_is_owners(void)
+bool fdtable_is_owners(void)
 {
 	return sys_getpid() == owner;
 }
 
 /* Not the soft limit, which may have been lowered below numbers that are open. */
-int table_end(void)
+int fdtable_end(void)
 {
 	uint64_t limits[2] = {LOOKED_AT_FDS, LOOKED_AT_FDS};
 	int end = procfs_fd_end();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * enter.c - sys_call() for a library that stands in front of syscall(2) itself
+ * sys_call.c - sys_call() for a library that stands in front of syscall(2) itself
  *
  * It uses libc's own syscall. That of another library may call a bind that it has looked up in
  * libc, which is our hook where dlsym is hooked, and that would come back here without end.

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* test_table.c - which threads share this descriptor table, what it costs to know, and where it
+/* test_fdtable.c - which threads share this descriptor table, what it costs to know, and where it
  * ends */
 #include "core/sys.h"
 #include "support/thread.h"
-#include "xbind/table.h"
+#include "xbind/fdtable.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -65,9 +65,9 @@ static void test_end_unknown(void)
 	const rlim_t hard = hard_limit();
 
 	is_proc_closed = true;
-	CHECK_EQ(table_end(), hard < MANY ? hard : MANY);
+	CHECK_EQ(fdtable_end(), hard < MANY ? hard : MANY);
 	limit_to(FEW + 1);
-	CHECK_EQ(table_end(), FEW + 1);
+	CHECK_EQ(fdtable_end(), FEW + 1);
 	is_proc_closed = false;
 }
 
@@ -78,7 +78,7 @@ static void test_end(void)
 
 	CHECK_EQ(fd, FEW);
 	limit_to(FEW);
-	CHECK(table_end() > fd);
+	CHECK(fdtable_end() > fd);
 	close(fd);
 }
 
@@ -86,9 +86,9 @@ static void test_end(void)
  * asks for the process, since a child of vfork(2) looks the same. */
 static void test_first_thread(void)
 {
-	table_load();
+	fdtable_load();
 	calls = 0;
-	table_note();
+	fdtable_note();
 	CHECK_EQ(calls, 1);
 }
 
@@ -97,33 +97,33 @@ static void test_first_thread(void)
 static void test_parent(void)
 {
 	looks = 0;
-	CHECK(!table_has_others());
+	CHECK(!fdtable_has_others());
 	CHECK_EQ(looks, 0);
 }
 
 static void *note(void *unused)
 {
-	table_note();
+	fdtable_note();
 	return unused;
 }
 
 static void *leave_and_ask(void *unused)
 {
-	CHECK(!table_has_others());
+	CHECK(!fdtable_has_others());
 	CHECK_EQ(unshare(CLONE_FILES), 0);
-	CHECK(table_has_others());
+	CHECK(fdtable_has_others());
 	return unused;
 }
 
 static void test_other_threads(void)
 {
 	thread_run(note, NULL);
-	CHECK(!table_has_others());
+	CHECK(!fdtable_has_others());
 	thread_run(leave_and_ask, NULL);
 	is_proc_closed = true; /* then it is unknown whether the thread has ended */
-	CHECK(table_has_others());
+	CHECK(fdtable_has_others());
 	is_proc_closed = false;
-	while (table_has_others()) /* it may still be ending */
+	while (fdtable_has_others()) /* it may still be ending */
 		sched_yield();
 }
 
@@ -141,7 +141,7 @@ static void test_ending_thread(void)
 	CHECK_EQ(pthread_create(&brief, NULL, be_brief, NULL), 0);
 	while (!brief_id)
 		sched_yield();
-	CHECK(!table_is_apart_from(brief_id));
+	CHECK(!fdtable_is_apart_from(brief_id));
 	CHECK_EQ(brief_id, 0);
 }
 
