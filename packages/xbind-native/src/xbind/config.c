@@ -29,7 +29,7 @@
 #define SOCKET_TEXT_BYTES (sizeof(((struct sockaddr_un *)0)->sun_path) + 3)
 
 static _Atomic bool is_read;
-static struct {
+static struct config {
 	uint8_t listed[CONFIG_PROTOS][PORTS / 8]; /* ports one by one; "*" sets all[] instead */
 	uint16_t shift[CONFIG_PROTOS][PORTS]; /* published port minus the program's, modulo PORTS */
 	bool all[CONFIG_PROTOS];
@@ -112,26 +112,28 @@ static void read_environment(void)
 	atomic_store_explicit(&is_read, true, memory_order_release);
 }
 
-static void read_once(void)
+static const struct config *config(void)
 {
 	static _Atomic int holder;
 	static _Atomic bool again; /* only once: a getenv() may come back here by dlsym(3) */
 	struct lock_turn turn;
 
 	if (atomic_load_explicit(&is_read, memory_order_acquire) || !environ)
-		return;
+		return &kept;
 	turn = lock_enter(&holder, LOCK_LONGEST_MS);
 	if (!is_read && (turn.held || !atomic_exchange(&again, true)))
 		read_environment();
 	lock_leave(&turn);
+	return &kept;
 }
 
 bool config_match(enum config_proto proto, uint16_t port, uint16_t *ret_port)
 {
-	read_once();
-	if (!kept.all[proto] && !(kept.listed[proto][port / 8] & 1 << port % 8))
+	const struct config *known = config();
+
+	if (!known->all[proto] && !(known->listed[proto][port / 8] & 1 << port % 8))
 		return false;
-	*ret_port = (uint16_t)(port + kept.shift[proto][port]);
+	*ret_port = (uint16_t)(port + known->shift[proto][port]);
 	return true;
 }
 
@@ -149,38 +151,34 @@ bool config_lists(uint16_t first, uint16_t last)
 
 bool config_all(enum config_proto proto)
 {
-	read_once();
-	return kept.all[proto];
+	return config()->all[proto];
 }
 
 bool config_any(void)
 {
-	read_once();
-	return kept.any;
+	return config()->any;
 }
 
 const char *config_socket(void)
 {
-	read_once();
-	return kept.socket;
+	return config()->socket;
 }
 
 int config_address(struct address *ret)
 {
-	read_once();
-	return address_parse(kept.socket, kept.any_server, ret);
+	return address_parse(config()->socket, config()->any_server, ret);
 }
 
 int config_wait_ms(void)
 {
-	read_once();
-	return kept.wait_ms;
+	return config()->wait_ms;
 }
 
 int config_log_fd(void)
 {
-	read_once();
-	return kept.log_fd > 0 ? kept.log_fd : -1;
+	const int fd = config()->log_fd;
+
+	return fd > 0 ? fd : -1;
 }
 
 static void report(const char *verdict, struct portlist_word word, const char *why)
@@ -247,7 +245,7 @@ void config_load(void)
 {
 	const char *text = variable("XBIND_LOG", "0");
 
-	read_once();
+	config();
 	report_ports(variable("XBIND", ""));
 	report_wait(variable("XSOCKET_TIMEOUT_MS", ""));
 	if (kept.log_fd < 0)
