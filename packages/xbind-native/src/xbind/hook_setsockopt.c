@@ -163,18 +163,10 @@ static bool lacks(int fd, int row, const void *value, socklen_t len)
 }
 
 /*
- * The socket has moved meanwhile. If the new one got the option with the others, setting it again
- * changes nothing, and a failure does not matter. If not, it may be too late, since the new one has
- * a port.
+ * If the socket has moved meanwhile, it is set again. If the new one got the option with the
+ * others, that changes nothing, and a failure does not matter. If not, it may be too late, since
+ * the new one has a port.
  */
-static int set_again(set_function *set, int fd, int level, int name, const void *value,
-                     socklen_t len)
-{
-	const int rc = set(fd, level, name, value, len);
-
-	return rc < 0 && lacks(fd, option_find(level, name), value, len) ? rc : 0;
-}
-
 static int set_and_follow(set_function *set, int fd, int level, int name, const void *value,
                           socklen_t len)
 {
@@ -184,7 +176,9 @@ static int set_and_follow(set_function *set, int fd, int level, int name, const 
 	if (rc >= 0 && config_any()) {
 		follow(fd, level, name, value, len);
 		if (claim_has_run(mark) && claim_wait(fd, mark))
-			rc = set_again(set, fd, level, name, value, len);
+			rc = set(fd, level, name, value, len);
+		if (rc < 0 && !lacks(fd, option_find(level, name), value, len))
+			rc = 0;
 	}
 	return hook_result(rc);
 }

@@ -60,11 +60,6 @@ static bool is_readable_to_kernel(uintptr_t granule)
 	                           KERNEL_SET_BYTES) != -EFAULT;
 }
 
-static bool is_readable(uintptr_t granule)
-{
-	return is_readable_in_valgrind(granule) || is_readable_to_kernel(granule);
-}
-
 /* The size of what can be read or not as a whole; it is aligned to that size. */
 static size_t unit_of(uintptr_t pointer)
 {
@@ -83,7 +78,7 @@ size_t memory_readable(const void *at, size_t len)
 	uintptr_t next = first - first % GRANULE_BYTES;
 	size_t readable = 0;
 
-	while (readable < len && is_readable(next)) {
+	while (readable < len && (is_readable_in_valgrind(next) || is_readable_to_kernel(next))) {
 		next += unit - next % unit;
 		readable = next - first;
 	}

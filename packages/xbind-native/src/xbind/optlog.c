@@ -16,14 +16,6 @@
 
 #define OPTLOG_E_END 1 /* nothing more was recorded */
 
-static void forget_row(socket_key key, int row)
-{
-	struct optrecord *record = optrecord_find(key, row);
-
-	if (record)
-		optrecord_forget(record);
-}
-
 static void add_program(int fd, socket_key key, int row, const void *value)
 {
 	struct sock_fprog program;
@@ -35,14 +27,6 @@ static void add_program(int fd, socket_key key, int row, const void *value)
 		optrecord_lose(fd, key);
 	else
 		optrecord_add(fd, key, row, program.filter, bytes);
-}
-
-static void add_fd(int fd, socket_key key, int row, const void *value)
-{
-	int program;
-
-	memcpy(&program, value, sizeof(program));
-	optrecord_add_program(fd, key, row, program);
 }
 
 static bool is_filter(const struct optrecord *record)
@@ -134,6 +118,9 @@ static bool is_policy(const struct optrecord *record)
 
 static void note(int fd, socket_key key, int row, const void *value, size_t len)
 {
+	struct optrecord *last;
+	int program;
+
 	switch ((enum option_how)options[row].how) {
 	case OPTION_UNDO:
 		note_undo(fd, key, row, value, len);
@@ -141,7 +128,9 @@ static void note(int fd, socket_key key, int row, const void *value, size_t len)
 	case OPTION_PLAIN:
 	case OPTION_LAST:
 	case OPTION_MULTICAST_IF:
-		forget_row(key, row);
+		last = optrecord_find(key, row);
+		if (last)
+			optrecord_forget(last);
 		optrecord_add(fd, key, row, value, len);
 		break;
 	case OPTION_LAST_PROG:
@@ -151,7 +140,8 @@ static void note(int fd, socket_key key, int row, const void *value, size_t len)
 	case OPTION_LAST_FD:
 		optrecord_forget_if(key, options[row].name == SO_ATTACH_BPF ? is_filter
 		                                                            : spreads_connections);
-		add_fd(fd, key, row, value);
+		memcpy(&program, value, sizeof(program));
+		optrecord_add_program(fd, key, row, program);
 		break;
 	default:
 		if (options[row].flags & OPTION_POLICY && len == 0)

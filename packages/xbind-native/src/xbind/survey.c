@@ -93,12 +93,6 @@ static bool is_set_segment(struct look *look, int row)
 	return (uint32_t)option_number(look->old, IPPROTO_TCP, TCP_MAXSEG) != info.tcpi_snd_mss;
 }
 
-/* Setting IP_TOS changes it, and the program may have set it back to its default after that. */
-static bool is_set_priority(struct look *look, int row)
-{
-	return is_set_plain(look, row) || look->found.is_set[option_find(IPPROTO_IP, IP_TOS)];
-}
-
 static bool is_set_buffer(struct look *look, int row)
 {
 	const struct option_value *normal = defaults_get(&look->defaults, row);
@@ -124,8 +118,9 @@ static bool is_set(struct look *look, int row)
 		return is_set_device(look, row);
 	case OPTION_SEGMENT:
 		return is_set_segment(look, row);
-	case OPTION_PRIORITY:
-		return is_set_priority(look, row);
+	case OPTION_PRIORITY: /* the program may have set it back to its default after IP_TOS */
+		return is_set_plain(look, row) ||
+		       look->found.is_set[option_find(IPPROTO_IP, IP_TOS)];
 	case OPTION_BUFFER:
 		return is_set_buffer(look, row);
 	case OPTION_EFFECT:
