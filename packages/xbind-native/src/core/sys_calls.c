@@ -15,6 +15,19 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+/* 32-bit processors have calls for offsets and times of 64 bits, and i386 has some for ids of 32
+ * bits. Elsewhere the plain ones are these. */
+#ifndef SYS_fcntl64
+#define SYS_fcntl64 SYS_fcntl
+#endif
+#ifndef SYS_fchown32
+#define SYS_fchown32  SYS_fchown
+#define SYS_geteuid32 SYS_geteuid
+#endif
+#ifndef SYS_ppoll_time64
+#define SYS_ppoll_time64 SYS_ppoll
+#endif
+
 int sys_socket(int domain, int type, int protocol)
 {
 	return (int)SYS_CALL(SYS_socket, domain, type, protocol);
@@ -91,12 +104,7 @@ int sys_dup3(int from, int to, int flags)
 
 int sys_fcntl(int fd, int command, long arg)
 {
-	/* fcntl64 takes all commands, those with an off_t of 64 bits too. */
-#ifdef SYS_fcntl64
 	return (int)SYS_CALL(SYS_fcntl64, fd, command, arg);
-#else
-	return (int)SYS_CALL(SYS_fcntl, fd, command, arg);
-#endif
 }
 
 int sys_ioctl(int fd, unsigned long request, void *arg)
@@ -106,12 +114,7 @@ int sys_ioctl(int fd, unsigned long request, void *arg)
 
 int sys_fchown(int fd, unsigned uid, unsigned gid)
 {
-	/* i386 has a 16-bit fchown too, which would cut the ids. */
-#ifdef SYS_fchown32
 	return (int)SYS_CALL(SYS_fchown32, fd, (long)uid, (long)gid);
-#else
-	return (int)SYS_CALL(SYS_fchown, fd, (long)uid, (long)gid);
-#endif
 }
 
 int sys_epoll_create1(int flags)
@@ -142,12 +145,7 @@ long sys_write(int fd, const void *buf, size_t len)
 
 unsigned sys_geteuid(void)
 {
-	/* i386 has a 16-bit geteuid too */
-#ifdef SYS_geteuid32
 	return (unsigned)SYS_CALL(SYS_geteuid32);
-#else
-	return (unsigned)SYS_CALL(SYS_geteuid);
-#endif
 }
 
 int sys_getpid(void)
@@ -211,13 +209,9 @@ int sys_poll_many(struct pollfd *entries, unsigned count, int wait_ms)
 		int64_t seconds;
 		int64_t nanoseconds;
 	} wait = {wait_ms / 1000, wait_ms % 1000 * INT64_C(1000000)};
-#ifdef SYS_ppoll_time64
-	const long number = SYS_ppoll_time64;
-#else
-	const long number = SYS_ppoll;
-#endif
 
-	return (int)SYS_CALL(number, (long)entries, (long)count, wait_ms < 0 ? 0 : (long)&wait);
+	return (int)SYS_CALL(SYS_ppoll_time64, (long)entries, (long)count,
+	                     wait_ms < 0 ? 0 : (long)&wait);
 }
 
 int sys_poll(int fd, short events, int wait_ms)
