@@ -88,44 +88,33 @@ static int control_and_note(int set, int operation, int fd, struct epoll_event *
 	return rc;
 }
 
-/*
- * A swap removes a registration for a moment and puts it back as it was, so a change made meanwhile
- * is repeated. A registration that was added meanwhile has gone with the old socket.
- */
-static int control_again(int rc, int set, int operation, int fd, struct epoll_event *event,
-                         struct claim_mark mark)
-{
-	bool moved = (rc >= 0 || rc == -ENOENT) && claim_wait(fd, mark);
-
-	if (rc == -ENOENT) {
-		rc = control_and_note(set, operation, fd, event);
-	} else if (moved) {
-		control(set, operation, fd, event);
-	}
-	return rc;
-}
-
-/*
- * While a swap runs, this waits so as not to fall between its removal of the registrations and its
- * dup3(2). What is added there belongs to the old socket, and would stay in the set for ever if a
- * forked child holds that socket.
- */
-static int control_in_turn(int set, int operation, int fd, struct epoll_event *event)
-{
-	const struct lock_turn turn = claim_number(fd);
-	int rc = control_and_note(set, operation, fd, event);
-
-	lock_leave(&turn);
-	return rc;
-}
-
 static int follow_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
 {
 	const struct claim_mark mark = claim_mark();
-	int rc = claim_has_run(mark) ? control_in_turn(set, operation, fd, event)
-	                             : control_and_note(set, operation, fd, event);
+	bool moved;
+	int rc;
 
-	return claim_has_run(mark) ? control_again(rc, set, operation, fd, event, mark) : rc;
+	if (claim_has_run(mark)) {
+		/* Not between a swap's removal of the registrations and its dup3(2): what is added
+		 * there belongs to the old socket, and would stay in the set for ever if a forked
+		 * child holds that socket. */
+		const struct lock_turn turn = claim_number(fd);
+
+		rc = control_and_note(set, operation, fd, event);
+		lock_leave(&turn);
+	} else {
+		rc = control_and_note(set, operation, fd, event);
+	}
+	if ((rc < 0 && rc != -ENOENT) || !claim_has_run(mark))
+		return rc;
+	/* A swap removes a registration for a moment and puts it back as it was, so a change made
+	 * meanwhile is repeated. One that was added meanwhile has gone with the old socket. */
+	moved = claim_wait(fd, mark);
+	if (rc == -ENOENT)
+		return control_and_note(set, operation, fd, event);
+	if (moved)
+		control(set, operation, fd, event);
+	return rc;
 }
 
 EXPORT int hook_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)

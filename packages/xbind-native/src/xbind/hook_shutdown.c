@@ -24,24 +24,24 @@ static bool outlasts(int fd, int how, int rc)
 	       (rc == 0 && how == SHUT_WR && option_number(fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM);
 }
 
-/* Return: rc, or what the call gives once the socket has moved: it may listen by then. */
-static int follow(int fd, int how, int rc, struct claim_mark mark)
+static int follow_shutdown(int fd, int how)
 {
+	const struct claim_mark mark = claim_mark();
+	const int rc = real_shutdown(fd, how);
+
+	if (!config_any() || !outlasts(fd, how, rc))
+		return rc;
 	if (how != SHUT_RD) {
 		const socket_key key = key_of(fd);
 
 		explicit_note(key, EXPLICIT_SHUT, true);
 		explicit_note(key, EXPLICIT_SHUT_BOTH, sys_poll(fd, POLLRDHUP, 0) & POLLRDHUP);
 	}
+	/* If the socket has moved meanwhile, it may listen by now. */
 	return claim_has_run(mark) && claim_wait(fd, mark) ? real_shutdown(fd, how) : rc;
 }
 
 EXPORT int hook_shutdown(int fd, int how)
 {
-	const struct claim_mark mark = claim_mark();
-	int rc = real_shutdown(fd, how);
-
-	if (config_any() && outlasts(fd, how, rc))
-		rc = follow(fd, how, rc, mark);
-	return hook_result(rc);
+	return hook_result(follow_shutdown(fd, how));
 }
