@@ -238,7 +238,6 @@ static void test_long_word(void)
 static void body_socket(void)
 {
 	char longest[300];
-	struct address address;
 
 	unsetenv("XSOCKET");
 	CHECK(strcmp(config_socket(), ADDRESS_DEFAULT) == 0);
@@ -248,20 +247,17 @@ static void body_socket(void)
 	CHECK(strcmp(config_socket(), ADDRESS_DEFAULT) == 0); /* kept from the first call */
 	if (fork() == 0)
 		_exit(strcmp(config_socket(), ADDRESS_DEFAULT) != 0);
-	CHECK_EQ(config_address(&address), 0);
 }
 
 static void body_socket_fits(void)
 {
 	char *path = strdup("/run/a-control-socket");
-	struct address address;
 
 	setenv("XSOCKET", path, 1);
 	config_load();
 	memset(getenv("XSOCKET"), '#', strlen(path)); /* as setproctitle(3) does */
 	clearenv();
 	CHECK(strcmp(config_socket(), path) == 0);
-	CHECK_EQ(config_address(&address), 0);
 	free(path);
 }
 
@@ -276,7 +272,8 @@ static void body_socket_too_long(void)
 		setenv("XSOCKET", path, 1);
 		if (fork() == 0) {
 			config_load();
-			_exit(config_address(&address) != (len < 108 ? 0 : -ENAMETOOLONG));
+			_exit(address_parse(config_socket(), &address) !=
+			      (len < 108 ? 0 : -ENAMETOOLONG));
 		}
 		path[len] = 'x';
 	}
@@ -321,23 +318,17 @@ static void test_comes_back(void)
 
 static void body_own_server(void)
 {
-	struct address address;
-
 	setenv("XSOCKET_ANY_SERVER", "0", 1);
 	config_load();
 	setenv("XSOCKET_ANY_SERVER", "1", 1);
-	CHECK_EQ(config_address(&address), 0);
-	CHECK(!address.any_server);
+	CHECK(!config_any_server());
 }
 
 static void body_settings(void)
 {
-	struct address address;
-
 	config_load();
 	CHECK(strcmp(config_socket(), "@name") == 0);
-	CHECK_EQ(config_address(&address), 0);
-	CHECK(address.abstract && address.any_server);
+	CHECK(config_any_server());
 	CHECK_EQ(config_wait_ms(), 1234);
 	CHECK_EQ(config_log_fd(), 77);
 }

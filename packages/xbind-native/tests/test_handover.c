@@ -225,32 +225,36 @@ static void test_nonblocking(void)
 	close(fd);
 }
 
-/* Listens at an abstract address that the kernel chooses. Return: the listener. */
-static int listen_somewhere(struct address *ret)
+static struct sockaddr_un here; /* sun_path: where the listener is, as for handover_connect() */
+
+/* Listens at a path, or NULL for an abstract name that the kernel chooses. Return: the listener. */
+static int listen_somewhere(const char *path)
 {
 	const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	socklen_t len = path ? sizeof(here) : sizeof(sa_family_t);
 
-	*ret = (struct address){.sun.sun_family = AF_UNIX, .len = sizeof(ret->sun)};
-	CHECK_EQ(bind(fd, (struct sockaddr *)&ret->sun, sizeof(sa_family_t)), 0);
-	CHECK_EQ(getsockname(fd, (struct sockaddr *)&ret->sun, &ret->len), 0);
+	here = (struct sockaddr_un){.sun_family = AF_UNIX};
+	strcpy(here.sun_path, path ? path : "");
+	CHECK_EQ(bind(fd, (struct sockaddr *)&here, len), 0);
+	len = sizeof(here);
+	CHECK_EQ(getsockname(fd, (struct sockaddr *)&here, &len), 0);
+	if (!path)
+		here.sun_path[0] = '@';
 	CHECK_EQ(listen(fd, 0), 0);
 	return fd;
 }
 
 /* Return: the outcome of connecting to a server of that user. */
-static int connect_to_owner(unsigned uid, int error, bool abstract, bool any_server)
+static int connect_to_owner(unsigned uid, int error, const char *path, bool any_server)
 {
 	const struct deadline deadline = deadline_in(1000);
-	struct address address;
-	const int listener = listen_somewhere(&address);
+	const int listener = listen_somewhere(path);
 	int rc;
 
-	address.abstract = abstract;
-	address.any_server = any_server;
 	owner.is_said = true;
 	owner.uid = uid;
 	owner.error = error;
-	rc = handover_connect(&address, &deadline);
+	rc = handover_connect(here.sun_path, any_server, &deadline);
 	owner.is_said = false;
 	close(listener);
 	if (rc >= 0)
@@ -262,20 +266,22 @@ static int connect_to_owner(unsigned uid, int error, bool abstract, bool any_ser
 static void test_abstract(void)
 {
 	const unsigned own = geteuid();
+	char path[64];
 
-	CHECK_EQ(connect_to_owner(0, 0, true, false), 0);
-	CHECK_EQ(connect_to_owner(own, 0, true, false), 0);
-	CHECK_EQ(connect_to_owner(own + 1, 0, true, false), -EACCES);
-	CHECK_EQ(connect_to_owner(own + 1, 0, true, true), 0);
-	CHECK_EQ(connect_to_owner(own + 1, 0, false, false), 0);
-	CHECK_EQ(connect_to_owner(own, -EXDEV, true, false), -EXDEV);
+	CHECK_EQ(connect_to_owner(0, 0, NULL, false), 0);
+	CHECK_EQ(connect_to_owner(own, 0, NULL, false), 0);
+	CHECK_EQ(connect_to_owner(own + 1, 0, NULL, false), -EACCES);
+	CHECK_EQ(connect_to_owner(own + 1, 0, NULL, true), 0);
+	CHECK_EQ(connect_to_owner(own, -EXDEV, NULL, false), -EXDEV);
+	snprintf(path, sizeof(path), "/tmp/test_handover.%d", getpid());
+	CHECK_EQ(connect_to_owner(own + 1, 0, path, false), 0);
+	unlink(path);
 }
 
 #ifndef __SANITIZE_THREAD__
 #define TICK_MS 10 /* milliseconds */
 
 static struct {
-	struct address address;
 	int listener;
 	int waiting; /* the connection that fills the backlog */
 	int ticks;   /* until there is room; 0 for never */
@@ -303,13 +309,13 @@ static int connect_to_full(int ticks, int tick_ms, int wait_ms)
 	const struct sigaction action = {.sa_handler = tick};
 	int rc;
 
-	full.listener = listen_somewhere(&full.address);
-	full.waiting = handover_connect(&full.address, &deadline);
+	full.listener = listen_somewhere(NULL);
+	full.waiting = handover_connect(here.sun_path, true, &deadline);
 	CHECK(full.waiting >= 0);
 	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
 	full.ticks = ticks;
 	set_interval(tick_ms);
-	rc = handover_connect(&full.address, &deadline);
+	rc = handover_connect(here.sun_path, true, &deadline);
 	set_interval(0);
 	close(full.waiting);
 	close(full.listener);
@@ -350,19 +356,16 @@ static void ask_allowed(void)
 	    SYS_recvmsg, SYS_getsockname, SYS_getsockopt,    SYS_fcntl,
 	    SYS_close,   SYS_exit_group,  SYS_clock_gettime,
 	};
-	struct address address;
-	const int listener = listen_somewhere(&address);
+	const int listener = listen_somewhere(NULL);
 	const pid_t server = fork();
 
-	address.sun.sun_path[0] = '@';
 	setenv("XSOCKET_ANY_SERVER", "1", 1);
 	if (server == 0) {
 		serve_one(listener);
 		_exit(0);
 	}
 	forbid_others(calls, sizeof(calls) / sizeof(calls[0]));
-	CHECK(handover_socket(address.sun.sun_path, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0, 1000) >=
-	      0);
+	CHECK(handover_socket(here.sun_path, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0, 1000) >= 0);
 }
 
 static void test_allowed(void)

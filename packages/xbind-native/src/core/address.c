@@ -13,9 +13,9 @@ bool address_any_server(void)
 	return any && strcmp(any, "1") == 0;
 }
 
-int address_parse(const char *text, bool any_server, struct address *ret)
+int address_parse(const char *text, struct address *ret)
 {
-	struct address address = {.sun.sun_family = AF_UNIX, .any_server = any_server};
+	struct address address = {.sun.sun_family = AF_UNIX};
 	size_t len;
 
 	if (!text)

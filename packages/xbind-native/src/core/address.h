@@ -13,21 +13,19 @@ struct address {
 	struct sockaddr_un sun;
 	socklen_t len; /* bytes of sun in use */
 	bool abstract;
-	bool any_server; /* abstract: accept a server of any user */
 };
 
 /**
  * address_parse() - read the address of a control socket
- * @text:       a path, "@name", or NULL for ADDRESS_DEFAULT
- * @any_server: for an abstract name: what address_any_server() returned
- * @ret:        the address for connect(2) and bind(2)
+ * @text: a path, "@name", or NULL for ADDRESS_DEFAULT
+ * @ret:  the address for connect(2)
  *
  * Return: 0, -EINVAL for an empty path or name, -ENAMETOOLONG for one that does not fit
  *         (a path needs room for its NUL). On failure @ret is untouched.
  */
-int address_parse(const char *text, bool any_server, struct address *ret);
+int address_parse(const char *text, struct address *ret);
 
-/* Is XSOCKET_ANY_SERVER=1 in the environment? */
+/* Is XSOCKET_ANY_SERVER=1 in the environment? Then any user may hold an abstract name. */
 bool address_any_server(void);
 
 #endif

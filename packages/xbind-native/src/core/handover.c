@@ -85,20 +85,24 @@ static int check_abstract_server(int conn)
 	return peer.uid == 0 || peer.uid == sys_geteuid() ? 0 : -EACCES;
 }
 
-int handover_connect(const struct address *address, const struct deadline *deadline)
+int handover_connect(const char *path, bool any_server, const struct deadline *deadline)
 {
-	CLEANUP_CLOSE int fd = fd_beyond_standard(
-	    sys_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-	int rc;
+	CLEANUP_CLOSE int fd = -1;
+	struct address address;
+	int rc = address_parse(path, &address);
 
+	if (rc < 0)
+		return rc;
+	fd = fd_beyond_standard(
+	    sys_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 	if (fd < 0)
 		return fd;
 	do
-		rc = sys_connect(fd, &address->sun, address->len);
+		rc = sys_connect(fd, &address.sun, address.len);
 	while (rc == -EINTR);
 	if (rc == -EAGAIN)
-		rc = connect_waiting(fd, address, deadline);
-	if (rc == 0 && address->abstract && !address->any_server)
+		rc = connect_waiting(fd, &address, deadline);
+	if (rc == 0 && address.abstract && !any_server)
 		rc = check_abstract_server(fd);
 	return rc < 0 ? rc : take_fd(&fd);
 }
@@ -267,16 +271,9 @@ int handover_socket(const char *path, int domain, int type, int protocol, int wa
 {
 	const struct wire_request request = {domain, type & ~SOCK_CLOEXEC, protocol};
 	const struct deadline deadline = deadline_in(wait_ms);
-	struct address address;
-	CLEANUP_CLOSE int conn = -1;
-	int rc = address_parse(path, address_any_server(), &address);
+	CLEANUP_CLOSE int conn = handover_connect(path, address_any_server(), &deadline);
+	int rc = conn < 0 ? conn : handover_send(conn, &request);
 
-	if (rc < 0)
-		return rc;
-	conn = handover_connect(&address, &deadline);
-	if (conn < 0)
-		return conn;
-	rc = handover_send(conn, &request);
 	if (rc < 0)
 		return rc;
 	return handover_receive(conn, &request, (type & SOCK_CLOEXEC) != 0, &deadline);

@@ -11,16 +11,17 @@
 
 /**
  * handover_connect() - connect to a server
- * @address:  where it listens
- * @deadline: when to give up
+ * @path:       where it listens, as for address_parse()
+ * @any_server: what address_any_server() returned
+ * @deadline:   when to give up
  *
  * The connection is close-on-exec and non-blocking. With an abstract address the server must run
- * as root or as our own effective user, unless the address says otherwise.
+ * as root or as our own effective user, unless @any_server.
  *
  * Return: the connection, which the caller closes; -ETIMEDOUT, -EACCES for an abstract name held
- *         by another user, else what socket(2) and connect(2) give.
+ *         by another user, else what address_parse(), socket(2) and connect(2) give.
  */
-int handover_connect(const struct address *address, const struct deadline *deadline);
+int handover_connect(const char *path, bool any_server, const struct deadline *deadline);
 
 /**
  * handover_send() - send one request
@@ -73,14 +74,13 @@ int handover_receive(int conn, const struct wire_request *request, bool cloexec,
 
 /**
  * handover_socket() - a whole handover on a connection of its own
- * @path:     where the server listens, as for address_parse()
+ * @path:     as for handover_connect()
  * @domain:   as for socket(2)
  * @type:     as for socket(2), with SOCK_CLOEXEC and SOCK_NONBLOCK
  * @protocol: as for socket(2)
  * @wait_ms:  when to give up, in milliseconds from now
  *
- * Return: the socket, which the caller closes; else an error of address_parse() or of the functions
- *         above.
+ * Return: the socket, which the caller closes; else an error of the functions above.
  */
 int handover_socket(const char *path, int domain, int type, int protocol, int wait_ms);
 

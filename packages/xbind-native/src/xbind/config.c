@@ -11,6 +11,7 @@
  */
 #include "xbind/config.h"
 
+#include "core/address.h"
 #include "core/deadline.h"
 #include "core/number.h"
 #include "core/visibility.h"
@@ -164,9 +165,9 @@ const char *config_socket(void)
 	return config()->socket;
 }
 
-int config_address(struct address *ret)
+bool config_any_server(void)
 {
-	return address_parse(config()->socket, config()->any_server, ret);
+	return config()->any_server;
 }
 
 int config_wait_ms(void)

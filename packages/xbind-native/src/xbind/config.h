@@ -9,8 +9,6 @@
 #ifndef XBIND_CONFIG_H
 #define XBIND_CONFIG_H
 
-#include "core/address.h"
-
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -46,11 +44,11 @@ bool config_is_first(void);
 /* Is any port listed at all? If not, the library has nothing to do. */
 bool config_any(void);
 
-/* The control socket as XSOCKET names it, else the default: for the log. */
+/* The control socket as XSOCKET names it, else the default. */
 const char *config_socket(void);
 
-/* Its address, with what XSOCKET_ANY_SERVER says. Return: as address_parse(). */
-int config_address(struct address *ret);
+/* What address_any_server() returned. */
+bool config_any_server(void);
 
 /* The time that a handover may take, in milliseconds: XSOCKET_TIMEOUT_MS, else the default. */
 int config_wait_ms(void);

@@ -86,14 +86,9 @@ static int ask_once(int conn, const struct deadline *deadline)
 static int connect_anew(void)
 {
 	struct deadline deadline = deadline_in(config_wait_ms());
-	struct address address;
-	CLEANUP_CLOSE int fd = -1;
-	int rc = config_address(&address);
+	CLEANUP_CLOSE int fd = handover_connect(config_socket(), config_any_server(), &deadline);
+	int rc = fd < 0 ? fd : ask_once(fd, &deadline);
 
-	if (rc < 0)
-		return rc;
-	fd = handover_connect(&address, &deadline);
-	rc = fd < 0 ? fd : ask_once(fd, &deadline);
 	if (rc < 0)
 		return rc;
 	fd = move_up_consume(take_fd(&fd));

@@ -53,16 +53,9 @@
 /* Asks on a new connection. */
 static int ask(const struct wire_request *request, const struct deadline *deadline, int *ret_conn)
 {
-	CLEANUP_CLOSE int conn = -1;
-	struct address address;
-	int rc = config_address(&address);
+	CLEANUP_CLOSE int conn = handover_connect(config_socket(), config_any_server(), deadline);
+	int rc = conn < 0 ? conn : handover_send(conn, request);
 
-	if (rc < 0)
-		return rc;
-	conn = handover_connect(&address, deadline);
-	if (conn < 0)
-		return conn;
-	rc = handover_send(conn, request);
 	if (rc < 0)
 		return rc;
 	*ret_conn = flight_add(take_fd(&conn));

@@ -162,10 +162,8 @@ EXPORT int xs1_handover(const char *path, int domain, int type, int protocol, in
 EXPORT int xs1_handover_connect(const char *path, int wait_ms)
 {
 	struct deadline deadline = deadline_in(wait_ms);
-	struct address address;
-	int rc = address_parse(path, address_any_server(), &address);
 
-	return rc < 0 ? rc : handover_connect(&address, &deadline);
+	return handover_connect(path, address_any_server(), &deadline);
 }
 
 EXPORT int xs1_handover_send(int conn, int domain, int type, int protocol)
