@@ -196,14 +196,6 @@ static ssize_t relay(int from, int to, struct plan *plan)
 	return got;
 }
 
-static void take_socket(struct plan *plan, struct msghdr *msg)
-{
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
-
-	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS)
-		memcpy(&plan->socket, CMSG_DATA(cmsg), sizeof(plan->socket));
-}
-
 /* Return: bytes received, 0 at the end of the stream. */
 static ssize_t receive(int from, struct plan *plan)
 {
@@ -224,20 +216,17 @@ static ssize_t receive(int from, struct plan *plan)
 		return got;
 	plan->length = (size_t)got;
 	plan->bytes[got] = '\0';
-	take_socket(plan, &msg);
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS)
+		memcpy(&plan->socket, CMSG_DATA(cmsg), sizeof(plan->socket));
 	return got;
 }
 
 static ssize_t stream_read(enum stream stream, int fd, struct plan *plan)
 {
-	switch (stream) {
-	case STREAM_OUT:
-		return relay(fd, STDOUT_FILENO, plan);
-	case STREAM_ERR:
-		return relay(fd, STDERR_FILENO, plan);
-	default:
+	if (stream == STREAM_PLAN)
 		return receive(fd, plan);
-	}
+	return relay(fd, stream == STREAM_OUT ? STDOUT_FILENO : STDERR_FILENO, plan);
 }
 
 /* Serves all streams until Bun has closed them. Return: 0, -errno of poll(2) or of receiving the

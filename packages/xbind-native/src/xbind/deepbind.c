@@ -79,9 +79,10 @@ static struct {
 	unsigned long long seen; /* of those still loaded; they come first */
 } state;
 
-/* One library or program that is loaded. */
+/* One library or program that is loaded, and what it is to get. */
 struct object {
 	const struct dl_phdr_info *info;
+	const struct found *found;
 	const Elf64_Sym *symbols;
 	const char *strings;
 };
@@ -131,9 +132,9 @@ static void write_slot(const struct dl_phdr_info *info, void **slot, void *value
 		SYS_CALL(SYS_mprotect, (long)page, (long)page_bytes, PROT_READ);
 }
 
-static void point(const struct object *object, const struct found *found,
-                  const Elf64_Rela *relocation)
+static void point(const struct object *object, const Elf64_Rela *relocation)
 {
+	const struct found *found = object->found;
 	const Elf64_Sym *symbol = &object->symbols[ELF64_R_SYM(relocation->r_info)];
 	const char *name = object->strings + symbol->st_name;
 	void **slot = (void **)(object->info->dlpi_addr + relocation->r_offset);
@@ -152,15 +153,14 @@ static void point(const struct object *object, const struct found *found,
 	}
 }
 
-static void point_all(const struct object *object, const struct found *found,
-                      const Elf64_Rela *relocations, size_t bytes)
+static void point_all(const struct object *object, const Elf64_Rela *relocations, size_t bytes)
 {
 	for (size_t i = 0; i < bytes / sizeof(*relocations); i++) {
 		switch (ELF64_R_TYPE(relocations[i].r_info)) {
 		case IN_TABLE:
 		case AT_CALL:
 		case AS_A_VALUE:
-			point(object, found, &relocations[i]);
+			point(object, &relocations[i]);
 		}
 	}
 }
@@ -168,7 +168,7 @@ static void point_all(const struct object *object, const struct found *found,
 static void look_at(const struct dl_phdr_info *info, const struct found *found)
 {
 	const Elf64_Phdr *dynamic = segment_of_type(info, PT_DYNAMIC);
-	struct object object = {.info = info};
+	struct object object = {.info = info, .found = found};
 	struct link_map map = {.l_addr = info->dlpi_addr};
 
 	if (!dynamic)
@@ -176,8 +176,8 @@ static void look_at(const struct dl_phdr_info *info, const struct found *found)
 	map.l_ld = (Elf64_Dyn *)(info->dlpi_addr + dynamic->p_vaddr);
 	object.symbols = dynamic_table(&map, DT_SYMTAB);
 	object.strings = dynamic_table(&map, DT_STRTAB);
-	point_all(&object, found, dynamic_table(&map, DT_RELA), dynamic_value(&map, DT_RELASZ));
-	point_all(&object, found, dynamic_table(&map, DT_JMPREL), dynamic_value(&map, DT_PLTRELSZ));
+	point_all(&object, dynamic_table(&map, DT_RELA), dynamic_value(&map, DT_RELASZ));
+	point_all(&object, dynamic_table(&map, DT_JMPREL), dynamic_value(&map, DT_PLTRELSZ));
 }
 
 struct walk {

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hook_rresvport_af.c - rresvport_af(3)
- *
- * The one in libc binds internally, past the hook. So if a reserved port is listed, this function
- * does its work and looks for a free port itself.
+ * hook_rresvport_af.c - rresvport_af(3), in which libc binds past the hook, as in bindresvport(3)
  */
 #include "core/fd.h"
 #include "core/visibility.h"

@@ -173,23 +173,23 @@ void optlog_note(int fd, socket_key key, int row, const void *value, socklen_t l
 static int set_again(struct optrecord *record, int to)
 {
 	const struct option *option = &options[record->row];
+	const void *value = optrecord_bytes(record);
+	socklen_t len = record->len;
 	struct sock_fprog program;
 
-	memset(&program, 0, sizeof(program)); /* Memcheck checks its padding, too */
-	switch ((enum option_how)option->how) {
-	case OPTION_LAST_FD:
+	if (option->how == OPTION_LAST_FD) {
 		if (!optrecord_has_program(record))
 			return -EACCES;
-		return sys_setsockopt(to, option->level, option->name, &record->program,
-		                      sizeof(record->program));
-	case OPTION_LAST_PROG:
-		program.len = (unsigned short)(record->len / sizeof(struct sock_filter));
+		value = &record->program;
+		len = sizeof(record->program);
+	} else if (option->how == OPTION_LAST_PROG) {
+		memset(&program, 0, sizeof(program)); /* Memcheck checks its padding, too */
+		program.len = (unsigned short)(len / sizeof(struct sock_filter));
 		program.filter = (void *)optrecord_bytes(record);
-		return sys_setsockopt(to, option->level, option->name, &program, sizeof(program));
-	default:
-		return sys_setsockopt(to, option->level, option->name, optrecord_bytes(record),
-		                      record->len);
+		value = &program;
+		len = sizeof(program);
 	}
+	return sys_setsockopt(to, option->level, option->name, value, len);
 }
 
 /* It can be set only while SO_REUSEPORT is on, and stays when that is turned off again. */

@@ -30,15 +30,10 @@ struct look {
 };
 
 /*
- * An option that the socket does not have, or not in its present state, has not been set. One that
- * may not be read, because of a seccomp filter, counts as set, so that bind fails if it is
+ * An option that the socket does not have, or not in its present state (EINVAL), has not been set.
+ * One that may not be read, because of a seccomp filter, counts as set, so that bind fails if it is
  * OPTION_SAFETY, and logs any other.
  */
-static bool is_unset(const struct option_value *value)
-{
-	return option_is_missing(value) || value->error == -EINVAL;
-}
-
 static bool is_set_plain(struct look *look, int row)
 {
 	struct option_value value;
@@ -49,7 +44,7 @@ static bool is_set_plain(struct look *look, int row)
 	explicit_learn(row, normal);
 	option_read(look->old, &options[row], &value);
 	if (value.error < 0)
-		return !is_unset(&value);
+		return !option_is_missing(&value) && value.error != -EINVAL;
 	if (!option_is_same(&value, normal))
 		return true;
 	return options[row].flags & OPTION_EXPLICIT &&
