@@ -142,6 +142,29 @@ static void test_too_many_sets(void)
 	close(fd);
 }
 
+/* A copy follows the socket even so, with as many registrations as can move. */
+static void test_copy_in_too_many_sets(void)
+{
+	int fd = pair_socket(SOCK_STREAM), copy = dup(fd), sets[SETS_MAX + 1], client;
+
+	for (int i = 0; i <= SETS_MAX; i++) {
+		sets[i] = new_set();
+		CHECK_EQ(control(sets[i], EPOLL_CTL_ADD, copy, EPOLLIN, (uint64_t)i), 0);
+	}
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	CHECK(pair_is_there(copy));
+	CHECK_EQ(listen(copy, 8), 0);
+	client = client_of(SERVER_PORT);
+	for (int i = 0; i <= SETS_MAX; i++) {
+		if (i < SETS_MAX)
+			check_event(sets[i], EPOLLIN, (uint64_t)i);
+		close(sets[i]);
+	}
+	close(copy);
+	close(fd);
+	close_now(client);
+}
+
 /* The numbers of the sets are far apart. */
 static void test_distant_sets(void)
 {
@@ -380,6 +403,7 @@ int main(void)
 	RUN(test_distant_sets); /* before there are many sets */
 	RUN(test_many_sets);
 	RUN(test_too_many_sets);
+	RUN(test_copy_in_too_many_sets);
 	RUN(test_nested_set);
 	RUN(test_copied_set);
 	RUN(test_copied_set_of_taken_number);

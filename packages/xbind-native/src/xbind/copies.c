@@ -47,17 +47,20 @@ static bool is_copy(int fd, const struct sys_identity *old)
 	return sys_is(fd, old) && !(sys_fcntl(fd, F_GETFL, 0) & O_PATH);
 }
 
-/* Return: whether there may be more. */
+/*
+ * Return: whether there may be more. The copy follows even where not all of its registrations can:
+ * one that stays would be another socket, without the port.
+ */
 static bool replace(const struct sys_identity *old, int copy, int fd)
 {
 	const struct lock_turn turn = claim_number(copy);
 	struct epollset_move move;
-	int rc = epollset_detach(copy, old, &move);
-	int flags = sys_fcntl(copy, F_GETFD, 0);
+	const int detached = epollset_detach(copy, old, &move);
+	int flags = sys_fcntl(copy, F_GETFD, 0), rc = 0;
 	bool are_more = true;
 
 	/* Checked again, since another thread may have closed the number and reused it. */
-	if (rc == 0 && is_copy(copy, old)) {
+	if (is_copy(copy, old)) {
 		const int watch = copies_watch(copy);
 
 		rc = renumber(fd, copy, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
@@ -65,6 +68,8 @@ static bool replace(const struct sys_identity *old, int copy, int fd)
 		epollset_attach(copy, rc == 0 ? fd : copy, &move);
 	}
 	lock_leave(&turn);
+	if (detached < 0)
+		log_lost(copy, "registration in an epoll set", detached);
 	if (rc < 0)
 		log_lost(copy, "copy of the socket", rc);
 	return are_more;
