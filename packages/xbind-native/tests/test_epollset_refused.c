@@ -93,17 +93,27 @@ static void detach_from_closed(void)
 	CHECK_EQ((int)move.count, 0);
 }
 
-/* The same where the system's table of open files is full. */
-static void detach_without_room(void)
+static void check_refused(int error)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 3};
 	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
 	struct epollset_move move;
 
 	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
-	forbid_by(SECCOMP_RET_ERRNO | ENFILE, SYS_openat);
-	CHECK_EQ(detach(fd, &move), -ENFILE);
+	forbid_by(SECCOMP_RET_ERRNO | (unsigned)error, SYS_openat);
+	CHECK_EQ(detach(fd, &move), -error);
 	check_event(set, EPOLLHUP, 3);
+}
+
+/* The same where the system's table of open files is full. */
+static void detach_without_room(void)
+{
+	check_refused(ENFILE);
+}
+
+static void detach_without_memory(void)
+{
+	check_refused(ENOMEM);
 }
 
 /* The registration stays, and the program gets the error. */
@@ -138,6 +148,7 @@ static void test_forbidden(void)
 	child_run(detach_by_record);
 	child_run(detach_from_closed);
 	child_run(detach_without_room);
+	child_run(detach_without_memory);
 	child_run(detach_forbidden);
 	child_run(detach_nothing_forbidden);
 }

@@ -188,9 +188,9 @@ static int look_up(int set, int fd, const struct sys_identity *identity, struct 
 }
 
 /*
- * Return: 0 also when it is not in the set after all, -ENOBUFS when there is no room, -EMFILE or
- * -ENFILE when no descriptor is left to ask /proc with, -errno when epoll_ctl(2) is refused, as a
- * seccomp filter may.
+ * Return: 0 also when it is not in the set after all, -ENOBUFS when there is no room, -EMFILE,
+ * -ENFILE or -ENOMEM when no descriptor or memory is left to ask /proc with, -errno when
+ * epoll_ctl(2) is refused, as a seccomp filter may.
  */
 static int detach_from(int set, int fd, const struct sys_identity *identity,
                        struct epollset_move *move)
@@ -200,7 +200,7 @@ static int detach_from(int set, int fd, const struct sys_identity *identity,
 
 	if (rc == -ESRCH)
 		return 0;
-	if (rc == -EMFILE || rc == -ENFILE)
+	if (rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM)
 		return rc;
 	if (rc < 0) {
 		log_lost(fd, "registration in an epoll set, for want of /proc", rc);

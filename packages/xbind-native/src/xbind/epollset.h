@@ -44,9 +44,9 @@ void epollset_load(void);
  *
  * A registration whose events cannot be found out stays where it is, and XBIND_LOG says so.
  *
- * Return: 0; -ENOBUFS when it is in more sets than @ret can hold, -EMFILE or -ENFILE when no
- *         descriptor is left to look with, or -errno of an epoll_ctl(2) that is forbidden. On
- *         failure all its registrations are as before.
+ * Return: 0; -ENOBUFS when it is in more sets than @ret can hold, -EMFILE, -ENFILE or -ENOMEM when
+ *         no descriptor or memory is left to look with, or -errno of an epoll_ctl(2) that is
+ *         forbidden. On failure all its registrations are as before.
  */
 int epollset_detach(int fd, const struct sys_identity *identity, struct epollset_move *ret);
 
