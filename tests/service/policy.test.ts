@@ -86,6 +86,10 @@ describe("policy", () => {
       code: 0,
     });
     expect((await checked(root, group, all, raw, status)).stderr).toBe("");
+    const nobody = ruleText('action = "deny"');
+    expect((await checked(group, nobody, status, raw)).stderr).toBe(
+      "xsocket: warning: rule 2 decides about all sockets for everybody, so those after it do not (rule 4): put it last\n",
+    );
   });
 
   test("check and test escape control characters in a rule's name", async () => {
@@ -232,6 +236,9 @@ test("warns at check, start and reload of a policy that allows nobody a socket",
   expect(await reload("")).toStartWith(warning);
   const status = '[[rule]]\naction = "allow"\nkind = "status"\n';
   expect(await reload(`${status}[[rule]]\naction = "deny"\n`)).toStartWith(warning);
+  expect(await reload(`[[rule]]\naction = "deny"\n${RULES}`)).toStartWith(
+    `xsocket: warning: nobody gets a socket, since rule 1 of ${file} denies all sockets to everybody: put it last\n`,
+  );
   expect(() => xsocketSync({ via: path, family: 4, type: "stream" })).toThrow("EPERM");
 });
 

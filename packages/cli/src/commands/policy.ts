@@ -116,8 +116,8 @@ function check(policy: Policy): void {
     (rule, index) => `${index + 1}  ${rule.name}: ${describeRule(rule)}`,
   );
   lines([...rules, "everything else: deny"]);
-  for (const warning of [closedWarning(policy), lateWarning(policy)])
-    if (warning !== undefined) words.warn(warning);
+  const warning = closedWarning(policy) ?? lateWarning(policy);
+  if (warning !== undefined) words.warn(warning);
 }
 
 function stepLine(step: Step, index: number): string {

@@ -28,24 +28,34 @@ export function describeRule(rule: Rule): string {
   return parts.filter((part) => part !== undefined).join(" ");
 }
 
-/** The warning about a policy that refuses everyone, as an empty file, or one not written yet, does. */
-export function closedWarning({ source, rules }: Policy): string | undefined {
-  if (rules.some(({ allow, kind }) => allow && kind === "socket")) return undefined;
-  return `nobody gets a socket, since no rule of ${source} allows one: add one with action = "allow", or check that this is the right file`;
-}
-
 /* Whether a rule names no kind of socket. */
 function isOfAnySocket({ kind, families, types, protocols }: Rule): boolean {
   return kind === "socket" && !families && !types && !protocols;
 }
 
+/* Whether it names nobody either. */
+function isForAll(rule: Rule): boolean {
+  return isOfAnySocket(rule) && !rule.uids && !rule.gids;
+}
+
+/** The warning about a policy that refuses everyone, as an empty file, or one not written yet, does. */
+export function closedWarning({ source, rules }: Policy): string | undefined {
+  const first = rules.find((rule) => rule.kind === "socket" && (rule.allow || isForAll(rule)));
+  if (first?.allow) return undefined;
+  const why = rules.some(({ allow, kind }) => allow && kind === "socket")
+    ? `${first?.name} of ${source} denies all sockets to everybody: put it last`
+    : `no rule of ${source} allows one: add one with action = "allow", or check that this is the right file`;
+  return `nobody gets a socket, since ${why}`;
+}
+
 /** The warning about rules after one for everybody, which decides before they are tried. */
 export function lateWarning({ rules }: Policy): string | undefined {
-  const ordinary = rules.filter((rule) => isOfAnySocket(rule));
-  const at = ordinary.findIndex(({ uids, gids }) => !uids && !gids);
-  const late = ordinary.slice(at + 1).map(({ name }) => name);
-  if (at < 0 || late.length === 0) return undefined;
-  return `${ordinary[at]?.name} decides about ordinary sockets for everybody, so those after it do not (${late.join(", ")}): put it last`;
+  const at = rules.findIndex((rule) => isForAll(rule));
+  const [first, ...rest] = at < 0 ? [] : rules.slice(at);
+  const late = rest.filter((rule) => (first?.allow ? isOfAnySocket(rule) : rule.kind === "socket"));
+  if (!first || late.length === 0) return undefined;
+  const what = first.allow ? "ordinary" : "all";
+  return `${first.name} decides about ${what} sockets for everybody, so those after it do not (${late.map(({ name }) => name).join(", ")}): put it last`;
 }
 
 /** How the trial of one rule ended: it decided, or what in it did not match. */
