@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { takeActivation } from "./activation.ts";
+import { overridden, takeActivation } from "./activation.ts";
 
 function taken(env: NodeJS.ProcessEnv) {
   return takeActivation(env, 7);
@@ -39,4 +39,13 @@ describe("refuses", () => {
     const refusal = { code: "LISTEN_FD", message: expect.stringContaining(problem) };
     expect(() => taken({ LISTEN_PID: "7", ...env })).toThrow(expect.objectContaining(refusal));
   });
+});
+
+test("names the options that an abstract name does not have", () => {
+  const been = "has no effect: the socket was there before this server, with an abstract name";
+  expect(overridden({ mode: 0o600, group: "media" }, "@name")).toEqual([
+    `--mode 0600 ${been}`,
+    `--group media ${been}`,
+  ]);
+  expect(overridden({}, "@name")).toEqual([]);
 });

@@ -62,15 +62,20 @@ const octal = (mode: number): string => mode.toString(8).padStart(4, "0");
  * let in more users than its server's command line says. A mode that lets in fewer is not mentioned: our units have
  * 0666 on both sides, and a drop-in may narrow SocketMode=.
  *
- * @returns a sentence for a mode that is exceeded, and for a group that the file does not have
+ * @returns a sentence for a mode that is exceeded, and for a group that the file does not have; one for each where
+ *   it has a name instead of a file
  */
 export function overridden({ mode, group }: ServeOptions, address: string): string[] {
-  if (!address.startsWith("/")) return [];
+  const been = "has no effect: the socket was there before this server, with";
+  const sentences = [];
+  if (address.startsWith("@")) {
+    if (mode !== undefined) sentences.push(`--mode ${octal(mode)} ${been} an abstract name`);
+    if (group !== undefined) sentences.push(`--group ${group} ${been} an abstract name`);
+    return sentences;
+  }
   const file = tried(() => statSync(address));
   if (!file) return []; // made in another mount namespace, or in a directory that is closed to this user
   const found = file.mode & 0o777;
-  const been = "has no effect: the socket was there before this server, with";
-  const sentences = [];
   if (mode !== undefined && (found & ~mode) !== 0)
     sentences.push(`--mode ${octal(mode)} ${been} mode ${octal(found)} (SocketMode= of its unit)`);
   if (group !== undefined && tried(() => groupId(group)) !== file.gid)
