@@ -135,6 +135,13 @@ test.skipIf(isContained)(
   },
 );
 
+test("--check comes before --print", async () => {
+  const words = ["--print", "--check", "--port", "3000", "--socket", "/nowhere/control"];
+  const { code, stdout, stderr } = await here.run([XSOCKET, "run", ...words]);
+  expect(stderr).toContain("ENOENT");
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+});
+
 const CHECK_MS = 5000; // how long --check waits for a server
 
 test.each([

@@ -101,10 +101,12 @@ export default command({
       LD_PRELOAD: preloadWith(process.env["XSOCKET_RUN_PRELOAD"] ?? ""),
     };
     const inherited = process.env["XSOCKET"]; // where this is pasted it may not be inherited
-    if (given.print)
+    if (given.print) {
+      if (given.check) checkHandover(serverSocket(given.socket, planFd), set.XBIND);
       return result(
         printed(inherited && !socket ? { ...set, XSOCKET: controlSocket(inherited) } : set),
       );
+    }
     const [name, ...rest] = program;
     if (name === undefined)
       throw new MisuseError(
