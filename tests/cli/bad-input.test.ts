@@ -104,6 +104,8 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ],
   ["serve --allow-user root\tdaemon /nowhere/xsocket", 2, "--allow-user", "separated by commas"],
   ["serve --user 1000:1000 /nowhere/xsocket", 2, "--user takes one user", '"1000:1000"'],
+  ["serve --user root /nowhere/xsocket", 2, "--user root", "leave it out"],
+  ["serve --user 0 /nowhere/xsocket", 2, "--user 0", "leave it out"],
   ["serve --user no-such-7 /nowhere/xsocket", 1, "useradd --system no-such-7"],
   ["serve --user 4294967295 /nowhere/xsocket", 2, "--user takes", "to 4294967294"],
   ["serve --allow-user 0,4294967295 /nowhere/xsocket", 2, "--allow-user takes", "to 4294967294"],

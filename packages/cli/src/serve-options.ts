@@ -68,6 +68,10 @@ function userId(name: string): number {
 
 function identity(name: string): Identity {
   const found = findIdentity(readAccounts(), name);
+  if (found?.uid === 0)
+    throw new MisuseError(
+      `--user ${name} would keep all rights of root: name another user, or leave it out`,
+    );
   if (found) return found;
   if (/[:,\s]/.test(name))
     throw new MisuseError(
