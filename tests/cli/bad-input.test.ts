@@ -95,6 +95,18 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
     '"root,,0"',
     "separated by commas",
   ],
+  [
+    "serve --allow-user 1 --allow-user 2 /nowhere/xsocket",
+    2,
+    "--allow-user is given more than once",
+  ],
+  [
+    "serve --allow-group 1 --allow-group 2 /nowhere/xsocket",
+    2,
+    "--allow-group is given more than once",
+  ],
+  ["serve --policy /x --policy /dev/null /nowhere/xsocket", 2, "--policy is given more than once"],
+  ["policy test /dev/null --uid 7 --groups 1 --groups 2", 2, "--groups is given more than once"],
   ["serve --allow-group 5-3 /nowhere/xsocket", 2, "--allow-group", '"5-3"', "smaller id first"],
   [
     "serve --allow-user 7,4294967295-4294967299 /nowhere/xsocket",

@@ -26,6 +26,11 @@ export function option(valueHint: string, description: string) {
   return { type: "string", valueHint, description } as const;
 }
 
+/** An option whose value says all: given twice, each value would seem to count. */
+export function once(valueHint: string, description: string) {
+  return { ...option(valueHint, description), once: true } as const;
+}
+
 /** An option without one. */
 export function flag(description: string) {
   return { type: "boolean", description } as const;

@@ -48,6 +48,15 @@ function checkEmpty(values: Readonly<Record<string, unknown>>, help: string): vo
       throw new MisuseError(`the option --${name} needs a value: see "${help}"`);
 }
 
+/* Refuses a second value where only the last one would count, though both are meant. */
+function checkOnce(values: Readonly<Record<string, unknown>>, args: ArgsDef, help: string): void {
+  for (const [name, given] of Object.entries(values))
+    if (Array.isArray(given) && given.length > 1 && "once" in (args[name] ?? {}))
+      throw new MisuseError(
+        `the option --${name} is given more than once: put everything into one, see "${help}"`,
+      );
+}
+
 /* Refuses a value that is not among an option's choices. */
 function checkChoices(argv: readonly string[], args: ArgsDef): void {
   for (const [name, definition] of Object.entries(args)) {
@@ -102,6 +111,7 @@ export function checkOptions(
     if (wrong !== undefined) throw new MisuseError(`${wrong} see "${help}"`);
   }
   checkEmpty(values, help);
+  checkOnce(values, args, help);
   checkChoices(argv, args);
 }
 

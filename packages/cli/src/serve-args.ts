@@ -9,7 +9,7 @@ import {
   LOG_LEVELS,
   type LogLevel,
 } from "@xsocket/server";
-import { flag, type Given, option } from "./command.ts";
+import { flag, type Given, once, option } from "./command.ts";
 
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of that record
 const LEVELS = Object.keys(LOG_LEVELS) as LogLevel[];
@@ -36,9 +36,9 @@ export const SERVE_ARGS = {
   "shared-directory": flag("Serve in a sticky directory that others may write to, such as /tmp"),
   "refuse-descriptors": flag("Refuse requests with descriptors attached: EPERM (since Linux 6.16)"),
   user: option("USER", "Become this user once the socket is made, keeping only CAP_CHOWN"),
-  policy: option("FILE", "Rules about who may ask for what; SIGHUP reads them again"),
-  "allow-user": option("USER", "Serve only these users: names or ids, separated by commas"),
-  "allow-group": option("GROUP", "Serve only these groups: names or ids, separated by commas"),
+  policy: once("FILE", "Rules about who may ask for what; SIGHUP reads them again"),
+  "allow-user": once("USER", "Serve only these users: names or ids, separated by commas"),
+  "allow-group": once("GROUP", "Serve only these groups: names or ids, separated by commas"),
   "sockets-per-minute": option("NUMBER", "Sockets that each user may get in a minute"),
   audit: option("FILE", "Write a JSON line for each request for a socket; SIGHUP reopens the file"),
   metrics: option(

@@ -24,7 +24,7 @@ import {
   type Step,
   TYPES,
 } from "@xsocket/server";
-import { command, flag, type Given, option } from "../command.ts";
+import { command, flag, type Given, once, option } from "../command.ts";
 import { userPath } from "../directory.ts";
 import { EXIT, FailureError, MisuseError } from "../errors.ts";
 import { complain } from "../explain.ts";
@@ -36,7 +36,7 @@ const question = {
   user: option("USER", "Who asks, by name"),
   uid: option("UID", "Who asks, by number"),
   gid: option("GROUP", "The asking process's group, by name or number (default: that user's)"),
-  groups: option(
+  groups: once(
     "GROUP",
     "Its supplementary groups: names or ids, separated by commas (default: that user's)",
   ),
