@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { chmodSync, chownSync, lstatSync, mkdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import {
+  activated,
   eventually,
   guardDescriptors,
   here,
@@ -97,6 +98,16 @@ test("warns who else can replace the socket, by owner or ACL", async () => {
   if (!isRoot) return;
   chownSync(directory.path, 4202, 4202);
   expect(await warned()).toBe("uid 4202");
+});
+
+test("warns who else can replace a socket that was passed at start", async () => {
+  using directory = tempDir();
+  await here.run(["setfacl", "-m", "u:4201:rwx", directory.path]);
+  await using server = here.spawn(activated(directory.join("s"), [XSOCKET, "serve"]));
+  await server.says(/serving at/);
+  expect(server.stderr).toStartWith(
+    `xsocket: warning: uid 4201 can replace the socket in ${directory.path},`,
+  );
 });
 
 test("makes the directory of the default path with mode 0711 and keeps it on the next start", async () => {

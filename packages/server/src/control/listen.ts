@@ -44,8 +44,13 @@ export function warnOfStrangers(log: Log | undefined, directory: string, user = 
  * @throws {ServeError} with any code but MISUSE and LIMIT
  */
 export async function listen(sys: Syscalls, options: ServeOptions, bounds: Bounds): Promise<Claim> {
-  if (options.listenFd !== undefined)
-    return adoptListener(sys, options.listenFd, options.ownsFile ?? false, bounds.backlog);
+  if (options.listenFd !== undefined) {
+    const ownsFile = options.ownsFile ?? false;
+    const adopted = adoptListener(sys, options.listenFd, ownsFile, bounds.backlog);
+    // of its own file a server has warned before it became another user
+    if (!ownsFile && adopted.file) warnOfStrangers(options.log, dirname(adopted.file.path));
+    return adopted;
+  }
   const address = readAddress(options.address ?? DEFAULT_ADDRESS);
   const claim = await claimAddress(sys, address, {
     mode: options.mode ?? DEFAULT_MODE,
