@@ -47,7 +47,8 @@ function checkHandover(via: string, xbind: string): void {
     const its = cookieOf(socket.fd);
     return its !== undefined && its === ownCookie();
   });
-  if (same.some(Boolean))
+  // an abstract name is of no other namespace
+  if (same.some(Boolean) && !via.startsWith("@"))
     words.warn(
       `the server at ${via} hands out sockets of this network namespace itself: start it in the target namespace, unless the program enters its own later`,
     );
