@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { chmodSync, copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { libraryPath } from "@xsocket/xbind-native";
+import { libraryPath, SO_PEERPIDFD } from "@xsocket/xbind-native";
 import {
   createNamespace,
   eventually,
@@ -108,11 +108,14 @@ test.skipIf(isContained)(
   },
 );
 
-test("names systemd as the holder of a unit's socket", async () => {
+test.each([
+  ["", []],
+  [" before Linux 6.5", refusing("getsockopt", 2, SO_PEERPIDFD, "ENOPROTOOPT")],
+])("names systemd as the holder of a unit's socket%s", async (_, start) => {
   using dir = tempDir();
   const path = dir.join("s");
   await using unit = await socketUnit(dir, path);
-  const rows = await examine([path]);
+  const rows = await examine([path], { start });
   expect(rows.find(({ name }) => name === "server")?.found).toBe(
     `process ${unit.pid} (systemd, for a socket unit) of uid ${process.geteuid?.()} listens`,
   );

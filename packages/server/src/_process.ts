@@ -29,10 +29,13 @@ export function commandOf(sys: Syscalls, connection: number, pid: number): strin
   return isOver ? "?" : name;
 }
 
-/** The process that listens at the other end of a connection: pid 0 if it cannot be seen from here, or there is none. */
+/**
+ * The process that listens at the other end of a connection: pid 0 if it cannot be seen from here, or there is none.
+ * Its command name goes into messages that say the PID, too, and needs no pidfd, which there is since Linux 6.5 only.
+ */
 export function listenerOf(sys: Syscalls, connection: number) {
   const credentials = new Uint32Array(new ArrayBuffer(12));
   sys.getsockopt(connection, SOL_SOCKET, SO_PEERCRED, credentials, credentials.byteLength);
   const [pid = 0, uid = 0] = credentials;
-  return { pid, uid, command: commandOf(sys, connection, pid) };
+  return { pid, uid, command: readComm(pid) };
 }
