@@ -65,6 +65,17 @@ export async function sameTypes(): Promise<unknown[]> {
   return [listener, connection, server, asBuns, peer.remoteAddress.port];
 }
 
+/** A handler's result is taken for the same type as with Bun.serve, also where `then` has to infer it. */
+export async function sameResults(): Promise<unknown[]> {
+  const slow = { fetch: () => Bun.sleep(1).then(() => new Response()) };
+  return [
+    Bun.serve({ port: 0, fetch: () => Bun.sleep(1).then(() => new Response()) }),
+    await serve({ via, port: 0, fetch: () => Bun.sleep(1).then(() => new Response()) }),
+    await serve({ via, port: 0, routes: {}, fetch: () => Bun.sleep(1).then(() => new Response()) }),
+    await serve({ via, port: 0, ...slow }),
+  ];
+}
+
 /** Options may be undefined. */
 export async function maybeOptions(): Promise<unknown[]> {
   const limits = { signal: undefined, timeoutMs: undefined };

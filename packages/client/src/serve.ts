@@ -38,7 +38,10 @@ export type ServeOptions<WebSocketData = undefined, R extends string = string> =
   Serve.HostnamePortServeOptions<WebSocketData>,
   "http3"
 > &
-  (Serve.FetchOrRoutes<WebSocketData, R> | Serve.FetchOrRoutesWithWebSocket<WebSocketData, R>) &
+  (
+    | (Serve.FetchOrRoutes<WebSocketData, R> & { websocket?: never }) // without it, fetch must answer
+    | Serve.FetchOrRoutesWithWebSocket<WebSocketData, R>
+  ) &
   ServeExtras;
 
 const NAMES = [...HOST_KEYS, "backlog", "port", "reusePort", "ipv6Only"] as const;
