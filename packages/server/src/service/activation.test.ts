@@ -49,3 +49,7 @@ test("names the options that an abstract name does not have", () => {
   ]);
   expect(overridden({}, "@name")).toEqual([]);
 });
+
+test("knows nothing of the file at a relative path, which is below another directory", () => {
+  expect(overridden({ mode: 0 }, "packages")).toEqual([]);
+});

@@ -73,7 +73,8 @@ export function overridden({ mode, group }: ServeOptions, address: string): stri
     if (group !== undefined) sentences.push(`--group ${group} ${been} an abstract name`);
     return sentences;
   }
-  const file = tried(() => statSync(address));
+  // of a relative path nobody knows the directory
+  const file = address.startsWith("/") ? tried(() => statSync(address)) : undefined;
   if (!file) return []; // made in another mount namespace, or in a directory that is closed to this user
   const found = file.mode & 0o777;
   if (mode !== undefined && (found & ~mode) !== 0)
