@@ -222,10 +222,8 @@ static int detach_from_known(int fd, const struct sys_identity *identity, struct
 	for (int set = next_known(0); set >= 0; set = next_known(set + 1)) {
 		int rc = detach_from(set, fd, identity, ret);
 
-		if (rc == 0)
-			continue;
-		epollset_attach(fd, fd, ret);
-		return rc;
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }

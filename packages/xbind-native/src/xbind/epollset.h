@@ -46,7 +46,7 @@ void epollset_load(void);
  *
  * Return: 0; -ENOBUFS when it is in more sets than @ret can hold, -EMFILE, -ENFILE or -ENOMEM when
  *         no descriptor or memory is left to look with, or -errno of an epoll_ctl(2) that is
- *         forbidden. On failure all its registrations are as before.
+ *         forbidden. On failure too @ret has what was taken out until then.
  */
 int epollset_detach(int fd, const struct sys_identity *identity, struct epollset_move *ret);
 

@@ -193,8 +193,11 @@ static int exchange(int old, int new_fd, socket_key key)
 
 	sys_identify(old, &identity);
 	rc = look_again(old, key); /* after sys_identify(), which may have seen another file */
-	if (rc == 0)
+	if (rc == 0) {
 		rc = epollset_detach(old, &identity, &move);
+		if (rc < 0)
+			epollset_attach(old, old, &move);
+	}
 	if (rc == 0) {
 		const int watch = copies_watch(old);
 
