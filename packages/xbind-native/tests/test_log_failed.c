@@ -127,23 +127,56 @@ static bool landlock_knows_scopes(void)
 	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) >= 6;
 }
 
-static void test_scoped(void)
+static char abstract[sizeof(((struct sockaddr_un *)0)->sun_path)];
+
+/* Listens at an abstract name. Return: the listener. */
+static int listen_at_name(void)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	char text[sizeof(name.sun_path)];
-	int listener, len;
+	const int listener = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	int len = snprintf(abstract, sizeof(abstract), "@xsocket-failed-%d", getpid());
 
-	if (getenv("TEST_EMULATOR") || !landlock_knows_scopes())
-		return;
-	listener = socket(AF_UNIX, SOCK_SEQPACKET, 0);
-	len = snprintf(name.sun_path, sizeof(name.sun_path), "@xsocket-scoped-%d", getpid());
-	memcpy(text, name.sun_path, sizeof(text));
+	memcpy(name.sun_path, abstract, sizeof(abstract));
 	name.sun_path[0] = '\0';
 	len += (int)offsetof(struct sockaddr_un, sun_path);
 	CHECK_EQ(bind(listener, (struct sockaddr *)&name, (socklen_t)len), 0);
-	CHECK_EQ(listen(listener, 1), 0);
-	check_behind(text, "scoped",
+	CHECK_EQ(listen(listener, 8), 0);
+	return listener;
+}
+
+static void test_scoped(void)
+{
+	int listener;
+
+	if (getenv("TEST_EMULATOR") || !landlock_knows_scopes())
+		return;
+	listener = listen_at_name();
+	check_behind(abstract, "scoped",
 	             LOGGED_FAILED "asking for a socket: EPERM (error 1); control socket ");
+	close(listener);
+}
+
+/* Any user may have taken the name first, and is asked only where the program's user wants that. */
+static void test_stranger(void)
+{
+	char jail[200];
+	int listener;
+
+	if (seteuid(OTHER_USER) < 0)
+		return; /* fails in a user namespace with one user */
+	listener = listen_at_name();
+	CHECK_EQ(seteuid(0), 0);
+	check_behind(abstract, "unreachable",
+	             LOGGED_FAILED "asking for a socket: EACCES (error 13); control socket ");
+	snprintf(jail, sizeof(jail), "chroot: cannot keep a connection to %s: EACCES (error 13)",
+	         abstract);
+	check_behind(abstract, "jail", jail);
+	setenv("XSOCKET_ANY_SERVER", "1", 1);
+	setenv("XSOCKET_TIMEOUT_MS", "50", 1);
+	check_behind(abstract, "unreachable",
+	             LOGGED_FAILED "asking for a socket: ETIMEDOUT (error 110); control socket ");
+	unsetenv("XSOCKET_ANY_SERVER");
+	unsetenv("XSOCKET_TIMEOUT_MS");
 	close(listener);
 }
 
@@ -223,6 +256,7 @@ int main(int argc, char **argv)
 	RUN(test_other_user);
 	RUN(test_full);
 	RUN(test_scoped);
+	RUN(test_stranger);
 	if (!forbid_works())
 		return 0;
 	RUN(test_lost);
