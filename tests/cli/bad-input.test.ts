@@ -79,6 +79,7 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   [`serve ${LONG}`, 2, LONG, "108", "shorter path"],
   ["serve @", 2, "empty", "@name"],
   ["serve --mode rw", 2, '"rw"', "0660"],
+  ["serve --mode=-1", 2, '"-1"', "0660"],
   ["serve --mode 4660 /nowhere/xsocket", 2, '"4660"', "0660"],
   ["serve --mode 0600 @xsocket-bad", 2, "abstract", "path"],
   [

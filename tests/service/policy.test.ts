@@ -90,6 +90,9 @@ describe("policy", () => {
     expect((await checked(group, nobody, status, raw)).stderr).toBe(
       "xsocket: warning: rule 2 decides about all sockets for everybody, so those after it do not (rule 4): put it last\n",
     );
+    expect((await checked(nobody, group)).stderr).toStartWith(
+      "xsocket: warning: nobody gets a socket, since rule 1 of ",
+    );
   });
 
   test("check and test escape control characters in a rule's name", async () => {
