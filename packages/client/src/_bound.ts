@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { checked, codeOf, loadSyscalls } from "@xsocket/xbind-native";
+import { checked, codeOf, loadSyscalls, tried } from "@xsocket/xbind-native";
 import { ANY, hostPort, type IpAddress, ipText, parseIp } from "./_address.ts";
 import { Deadline } from "./_deadline.ts";
 import { checkPort, flagOf, misuse } from "./_options.ts";
@@ -141,11 +141,7 @@ export function setBacklog(
 }
 
 function hostsText(): string {
-  try {
-    return readFileSync("/etc/hosts", "utf8");
-  } catch {
-    return ""; // a minimal root directory has no such file
-  }
+  return tried(() => readFileSync("/etc/hosts", "utf8")) ?? ""; // a minimal root directory has no such file
 }
 
 /* Only what needs no waiting: an address, or a name of /etc/hosts. */

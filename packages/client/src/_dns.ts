@@ -3,7 +3,7 @@
  * every query has a port of its own, and connected, so that the kernel drops answers of others and
  * reports a name server that is not there. dns-packet makes and reads the messages.
  */
-import { checked, EPOLLIN, errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
+import { checked, EPOLLIN, errno, loadSyscalls, SyscallError, tried } from "@xsocket/xbind-native";
 import {
   decode,
   type DecodedPacket,
@@ -71,12 +71,8 @@ function answers(query: Packet, packet: DecodedPacket): boolean {
 }
 
 function decodeAnswer(query: Packet, bytes: Uint8Array): DecodedPacket | undefined {
-  try {
-    const packet = decode(Buffer.from(bytes));
-    return answers(query, packet) ? packet : undefined;
-  } catch {
-    return undefined; // not DNS
-  }
+  const packet = tried(() => decode(Buffer.from(bytes))); // it may be no DNS
+  return packet && answers(query, packet) ? packet : undefined;
 }
 
 async function connected(

@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { shellWord } from "@xsocket/protocol";
+import { tried } from "@xsocket/xbind-native";
 import { TABLE } from "./_explanations.ts";
 import type { XSocketStep } from "./error.ts";
 
@@ -24,11 +25,7 @@ const FAILING: Record<XSocketStep, string> = {
 
 /* connect(2) says ECONNREFUSED for a plain file, too. */
 function isNoSocket(path: string): boolean {
-  try {
-    return !statSync(path).isSocket();
-  } catch {
-    return false;
-  }
+  return tried(() => statSync(path).isSocket()) === false;
 }
 
 /* The row of the table: one for this kind of address if there is one. */

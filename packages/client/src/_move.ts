@@ -14,6 +14,7 @@ import {
   loadSyscalls,
   type Registration,
   registrations,
+  tried,
 } from "@xsocket/xbind-native";
 import { getOption, socketName } from "./_socket.ts";
 
@@ -25,11 +26,8 @@ function throwawayName(port: number): string {
 }
 
 function isListenerAt(fd: number, name: string): boolean {
-  try {
-    return socketName(fd).startsWith(name) && getOption(fd, "SO_ACCEPTCONN") === 1;
-  } catch {
-    return false; // no socket
-  }
+  const own = tried(() => socketName(fd)); // undefined for what is no socket
+  return own?.startsWith(name) === true && getOption(fd, "SO_ACCEPTCONN") === 1;
 }
 
 /* The throwaway's registration in an epoll set of Bun: there has to be exactly one. */
