@@ -1,8 +1,7 @@
-import { inspect } from "node:util";
 import { codeOf } from "@xsocket/xbind-native";
 import { ANY, hostPort, type IpAddress, ipText, parseIp, withoutBrackets } from "./_address.ts";
 import { Deadline } from "./_deadline.ts";
-import { checkPort, misuse } from "./_options.ts";
+import { checkPort, misuse, wrongValue } from "./_options.ts";
 import { resolve } from "./_resolve.ts";
 import { bindTo, connectTo, setOption } from "./_socket.ts";
 import { failedCall, isDenied, type Through } from "./_through.ts";
@@ -23,7 +22,7 @@ function localIp({ localAddress }: Peer, asked: string): IpAddress | undefined {
   if (!localAddress) return undefined; // Node, too, takes "" for none
   const ip = typeof localAddress === "string" ? parseIp(localAddress) : undefined;
   if (ip) return ip;
-  throw misuse(asked, `localAddress is ${inspect(localAddress)}`, "Give an IP address.");
+  throw wrongValue(asked, "localAddress", localAddress, "Give an IP address.");
 }
 
 /* Those of the peer's addresses that can be connected to from the local one: of the same IP version. */

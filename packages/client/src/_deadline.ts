@@ -1,5 +1,4 @@
-import { inspect } from "node:util";
-import { misuse } from "./_options.ts";
+import { wrongValue } from "./_options.ts";
 
 /** How long an operation may take unless it is told otherwise, in milliseconds. */
 export const DEFAULT_TIMEOUT_MS = 5000;
@@ -22,14 +21,12 @@ export function checkLimits(
   asked: string,
   { signal, timeoutMs = DEFAULT_TIMEOUT_MS }: Limits,
 ): void {
-  if (typeof timeoutMs !== "number" || !(timeoutMs > 0))
-    throw misuse(
-      asked,
-      `timeoutMs is ${inspect(timeoutMs)}`,
-      "Give a time in milliseconds above 0, or Infinity.",
-    );
+  if (typeof timeoutMs !== "number" || !(timeoutMs > 0)) {
+    const remedy = "Give a time in milliseconds above 0, or Infinity.";
+    throw wrongValue(asked, "timeoutMs", timeoutMs, remedy);
+  }
   if (signal !== undefined && typeof signal?.throwIfAborted !== "function")
-    throw misuse(asked, `signal is ${inspect(signal)}`, "Give an AbortSignal.");
+    throw wrongValue(asked, "signal", signal, "Give an AbortSignal.");
 }
 
 /** The point in time and the signal that end an operation. */

@@ -1,4 +1,3 @@
-import { inspect } from "node:util";
 import {
   AF_INET,
   AF_INET6,
@@ -13,7 +12,7 @@ import {
   SOCK_SEQPACKET,
   SOCK_STREAM,
 } from "@xsocket/protocol";
-import { flagOf, misuse } from "./_options.ts";
+import { flagOf, misuse, wrongValue } from "./_options.ts";
 
 /** The types of socket that have a name. */
 export type SocketTypeName = "stream" | "dgram" | "raw" | "seqpacket";
@@ -65,11 +64,8 @@ function number(field: string, value: unknown, names: Record<string, number>): n
   const result = typeof value === "string" ? names[value] : value;
   if (typeof result === "number" && Number.isInteger(result) && Math.abs(result) < 2 ** 31)
     return result;
-  throw misuse(
-    "get a socket",
-    `${field} is ${inspect(value)}`,
-    `Give ${field} as ${["a number of socket(2)", ...Object.keys(names)].join(", ")}.`,
-  );
+  const allowed = ["a number of socket(2)", ...Object.keys(names)].join(", ");
+  throw wrongValue("get a socket", field, value, `Give ${field} as ${allowed}.`);
 }
 
 function domainOf(kind: SocketKind): number {
@@ -77,7 +73,7 @@ function domainOf(kind: SocketKind): number {
     const family = kind.family ?? 4;
     const domain = FAMILIES.get(family);
     if (domain !== undefined) return domain;
-    throw misuse("get a socket", `family is ${inspect(family)}`, "Give family 4 or 6, or domain.");
+    throw wrongValue("get a socket", "family", family, "Give family 4 or 6, or domain.");
   }
   if (kind.family !== undefined)
     throw misuse("get a socket", "both family and domain are given", "Give one of them.");

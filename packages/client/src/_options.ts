@@ -15,6 +15,16 @@ export function misuse(
   return new XSocketError({ code, step: "options", asked, found, remedy });
 }
 
+/** Makes the error for an option whose value is not allowed. */
+export function wrongValue(
+  asked: string,
+  name: string,
+  value: unknown,
+  remedy: string,
+): XSocketError {
+  return misuse(asked, `${name} is ${inspect(value)}`, remedy);
+}
+
 /**
  * All that an object has, from its class and its prototype as well, as properties of one object: a copy by "..."
  * silently lacks those, and Bun reads them. Of what is no object it is nothing.
@@ -40,7 +50,7 @@ export function allOf<Options>(options: Options): NonNullable<Options> {
 export function flagOf(asked: string, options: object, name: string): boolean {
   const value: unknown = Reflect.get(options, name) ?? false;
   if (typeof value === "boolean") return value;
-  throw misuse(asked, `${name} is ${inspect(value)}`, "Give true or false.");
+  throw wrongValue(asked, name, value, "Give true or false.");
 }
 
 /**
@@ -64,11 +74,7 @@ export function refuseKeys(asked: string, options: object, refused: Record<strin
  */
 export function checkHandlers(asked: string, socket: unknown): void {
   if (typeof socket !== "object" || socket === null)
-    throw misuse(
-      asked,
-      `socket is ${inspect(socket)}`,
-      "Give the handlers: socket: { data() {} }.",
-    );
+    throw wrongValue(asked, "socket", socket, "Give the handlers: socket: { data() {} }.");
 }
 
 /** The `hostname` or `host` option; undefined if neither is given. @throws {XSocketError} EINVAL */
@@ -93,8 +99,7 @@ const BACKLOG_MAX = 2 ** 31 - 1;
 /** Checks how many connections may wait to be accepted. @throws {XSocketError} EINVAL */
 export function checkBacklog(asked: string, backlog: number): number {
   if (Number.isInteger(backlog) && backlog >= 0 && backlog <= BACKLOG_MAX) return backlog;
-  const remedy = `Give a whole number from 0 to ${BACKLOG_MAX}.`;
-  throw misuse(asked, `backlog is ${inspect(backlog)}`, remedy);
+  throw wrongValue(asked, "backlog", backlog, `Give a whole number from 0 to ${BACKLOG_MAX}.`);
 }
 
 /** Checks a port number. Bun takes strings for it in places, and so does this. @throws {XSocketError} EINVAL */
@@ -102,5 +107,5 @@ export function checkPort(asked: string, port: unknown, name = "port"): number {
   const number = typeof port === "string" && port.trim() !== "" ? Number(port) : port;
   if (typeof number === "number" && Number.isInteger(number) && number >= 0 && number <= 65_535)
     return number;
-  throw misuse(asked, `${name} is ${inspect(port)}`, "Give a port from 0 to 65535.");
+  throw wrongValue(asked, name, port, "Give a port from 0 to 65535.");
 }

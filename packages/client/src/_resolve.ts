@@ -4,7 +4,7 @@ import { inspect } from "node:util";
 import { SyscallError } from "@xsocket/xbind-native";
 import { type IpAddress, parseIp } from "./_address.ts";
 import { Deadline } from "./_deadline.ts";
-import { misuse } from "./_options.ts";
+import { misuse, wrongValue } from "./_options.ts";
 import type { Naming, Through } from "./_through.ts";
 import { within } from "./_wait.ts";
 import { DnsFailure, queryAddresses } from "./_dns.ts";
@@ -162,7 +162,7 @@ async function askLookup(
   hostname: string,
 ): Promise<readonly string[]> {
   if (typeof lookup !== "function")
-    throw misuse(request.asked, `lookup is ${inspect(lookup)}`, "Give a function.");
+    throw wrongValue(request.asked, "lookup", lookup, "Give a function.");
   const found: unknown = await within(lookup(hostname), request.deadline);
   if (Array.isArray(found) && found.every(isAddress)) return found;
   const remedy = "Return a list of IP addresses, as text.";
@@ -178,7 +178,7 @@ function checkNameservers({ nameservers: given, asked }: ResolveRequest): void {
   const list: unknown = given ?? undefined;
   if (list === undefined) return;
   if (Array.isArray(list) && list.length > 0 && list.every(isAddress)) return;
-  throw misuse(asked, `nameservers is ${inspect(list)}`, "Give a list of their IP addresses.");
+  throw wrongValue(asked, "nameservers", list, "Give a list of their IP addresses.");
 }
 
 async function lookUp(request: ResolveRequest, hostname: string): Promise<readonly string[]> {

@@ -1,12 +1,11 @@
 import * as path from "node:path";
-import { inspect } from "node:util";
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
 import { Connection, type Wanted } from "./_connection.ts";
 import { Deadline, LIMIT_KEYS, LONGEST_MS, type Limits } from "./_deadline.ts";
 import { backlogPause, checkVia, reachNow, unreached } from "./_handover.ts";
 import { askedFor, KIND_KEYS, type KindNumbers, kindNumbers, type SocketKind } from "./_kind.ts";
-import { misuse } from "./_options.ts";
+import { wrongValue } from "./_options.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { failed, XSocketError } from "./error.ts";
 import { OwnedSocket } from "./owned.ts";
@@ -58,11 +57,7 @@ export class Session implements Disposable {
     refuseUnknown("start a session", options, ["via", "idleMs"]);
     const { via = DEFAULT_ADDRESS, idleMs = Infinity } = options;
     if (typeof idleMs !== "number" || !(idleMs >= 0))
-      throw misuse(
-        "start a session",
-        `idleMs is ${inspect(idleMs)}`,
-        "Give milliseconds from 0 on.",
-      );
+      throw wrongValue("start a session", "idleMs", idleMs, "Give milliseconds from 0 on.");
     this.via = via;
     this.#idleMs = idleMs;
     checkVia(via, "start a session");
