@@ -59,6 +59,7 @@ const FAMILIES = new Map<unknown, number>([
   [4, AF_INET],
   [6, AF_INET6],
 ]);
+const FAMILY_NAMES: Record<number, string> = { [AF_INET]: "an IPv4", [AF_INET6]: "an IPv6" };
 
 function number(field: string, value: unknown, names: Record<string, number>): number {
   const result = typeof value === "string" ? names[value] : value;
@@ -98,10 +99,6 @@ export function kindNumbers(kind: SocketKind): KindNumbers {
 export function askedFor({ domain, type, protocol }: KindNumbers): string {
   const bare = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
   const typeName = Object.entries(TYPES).find(([, value]) => value === bare)?.[0] ?? `type ${bare}`;
-  const family = new Map([
-    [AF_INET, "an IPv4"],
-    [AF_INET6, "an IPv6"],
-  ]).get(domain);
   const suffix = protocol === 0 ? "" : ` of protocol ${protocol}`;
-  return `get ${family ?? `a domain ${domain}`} ${typeName} socket${suffix}`;
+  return `get ${FAMILY_NAMES[domain] ?? `a domain ${domain}`} ${typeName} socket${suffix}`;
 }
