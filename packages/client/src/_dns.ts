@@ -34,6 +34,12 @@ interface DnsRequest {
   readonly deadline: Deadline;
 }
 
+/** A question to one of the name servers. */
+interface Question extends Pick<DnsRequest, "session" | "deadline"> {
+  readonly nameserver: string;
+  readonly query: Packet;
+}
+
 /** The name servers answered, but with an error. */
 export class DnsFailure extends Error {
   override readonly name = "DnsFailure";
@@ -76,10 +82,8 @@ function decodeAnswer(query: Packet, bytes: Uint8Array): DecodedPacket | undefin
 }
 
 async function connected(
-  { session }: DnsRequest,
-  nameserver: string,
+  { session, nameserver, deadline }: Question,
   type: "dgram" | "stream",
-  deadline: Deadline,
 ): Promise<number> {
   const ip = parseIp(nameserver);
   if (!ip) throw new SyscallError("connect", errno.EINVAL);
@@ -89,14 +93,10 @@ async function connected(
   return socket.take();
 }
 
-async function askUdp(
-  request: DnsRequest,
-  nameserver: string,
-  query: Packet,
-  deadline: Deadline,
-): Promise<DecodedPacket> {
+async function askUdp(question: Question): Promise<DecodedPacket> {
+  const { query, deadline } = question;
   const native = loadSyscalls();
-  const fd = await connected(request, nameserver, "dgram", deadline);
+  const fd = await connected(question, "dgram");
   try {
     const bytes = new Uint8Array(new ArrayBuffer(PACKET_BYTES));
     const message = encode(query);
@@ -114,13 +114,9 @@ async function askUdp(
   }
 }
 
-async function askTcp(
-  request: DnsRequest,
-  nameserver: string,
-  query: Packet,
-  deadline: Deadline,
-): Promise<DecodedPacket> {
-  const fd = await connected(request, nameserver, "stream", deadline);
+async function askTcp(question: Question): Promise<DecodedPacket> {
+  const { query, deadline } = question;
+  const fd = await connected(question, "stream");
   const { promise, resolve, reject } = Promise.withResolvers<DecodedPacket>();
   let received = Buffer.alloc(0);
   const socket = await adoptConnection<undefined>({
@@ -155,14 +151,10 @@ function wholeMessage(received: Buffer): Buffer | undefined {
   return received.length < end ? undefined : received.subarray(LENGTH_BYTES, end);
 }
 
-async function askServer(
-  request: DnsRequest,
-  nameserver: string,
-  query: Packet,
-  deadline: Deadline,
-): Promise<string[] | undefined> {
-  let packet = await askUdp(request, nameserver, query, deadline);
-  if (packet.flag_tc) packet = await askTcp(request, nameserver, query, deadline);
+async function ask(question: Question): Promise<string[] | undefined> {
+  const { nameserver, query } = question;
+  let packet = await askUdp(question);
+  if (packet.flag_tc) packet = await askTcp(question);
   const rcode = rcodeOf(packet);
   if (isFailure(rcode)) throw new DnsFailure(nameserver, rcode);
   if (rcode === "NXDOMAIN") return undefined;
@@ -179,18 +171,18 @@ async function askServer(
  * @throws the last name server's failure once the deadline is over or all have failed
  */
 export async function queryAddresses(
-  request: DnsRequest,
+  { session, nameservers, deadline: whole }: DnsRequest,
   name: string,
   type: AddressRecord,
 ): Promise<string[] | undefined> {
-  const tries = Array.from({ length: ROUNDS }, () => request.nameservers).flat();
+  const tries = Array.from({ length: ROUNDS }, () => nameservers).flat();
   let failure: unknown = new SyscallError("receive", errno.ETIMEDOUT);
   for (const [done, nameserver] of tries.entries()) {
-    const timeoutMs = Math.ceil(request.deadline.leftMs() / (tries.length - done));
+    const timeoutMs = Math.ceil(whole.leftMs() / (tries.length - done));
     if (timeoutMs === 0) break;
-    const deadline = new Deadline({ signal: request.deadline.signal, timeoutMs });
+    const deadline = new Deadline({ signal: whole.signal, timeoutMs });
     try {
-      return await askServer(request, nameserver, queryFor(name, type), deadline);
+      return await ask({ session, nameserver, query: queryFor(name, type), deadline });
     } catch (error) {
       failure = error;
     }
