@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
-import { checked, codeOf, loadSyscalls, tried } from "@xsocket/xbind-native";
+import { codeOf, tried } from "@xsocket/xbind-native";
 import { ANY, hostPort, type IpAddress, ipText, parseIp } from "./_address.ts";
 import { Deadline } from "./_deadline.ts";
 import { checkPort, flagOf, misuse } from "./_options.ts";
 import { literalIp, localAddresses, resolve } from "./_resolve.ts";
-import { bindTo, boundPort, setOption } from "./_socket.ts";
+import { bindTo, boundPort, listenAt, setOption } from "./_socket.ts";
 import { failedCall, isDenied, pathOf, type Through } from "./_through.ts";
 import type { OwnedSocket } from "./owned.ts";
 import { sessionFor } from "./session.ts";
@@ -133,7 +133,7 @@ export function setBacklog(
   backlog: number,
 ): void {
   try {
-    checked("listen", loadSyscalls().listen(fd, backlog));
+    listenAt(fd, backlog);
   } catch (error) {
     void made.stop(true);
     throw error;

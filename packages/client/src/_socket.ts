@@ -60,6 +60,11 @@ export function bindTo(fd: number, ip: IpAddress, port: number): void {
   checked("bind", loadSyscalls().bind(fd, address, address.byteLength));
 }
 
+/** listen(2), also to change the backlog of a listener. @throws {SyscallError} EADDRINUSE */
+export function listenAt(fd: number, backlog: number): void {
+  checked("listen", loadSyscalls().listen(fd, backlog));
+}
+
 function nameOf(fd: number): Uint8Array<ArrayBuffer> {
   const address = new Uint8Array(new ArrayBuffer(28));
   const length = loadSyscalls().getsockname(fd, address, address.byteLength);

@@ -1,5 +1,4 @@
 import type { TCPSocketListener, TCPSocketListenOptions } from "bun";
-import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import {
   type BindPlan,
   bindPlan,
@@ -19,6 +18,7 @@ import {
   misuse,
   refuseKeys,
 } from "./_options.ts";
+import { listenAt } from "./_socket.ts";
 import { forBun, HOST_KEYS, pathOf, type Through } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
 
@@ -65,7 +65,7 @@ function adopt<Data>(
   try {
     const backlog = options.backlog ?? BUN_BACKLOG;
     const rest = forBun(options, NAMES);
-    checked("listen", loadSyscalls().listen(socket.fd, backlog));
+    listenAt(socket.fd, backlog);
     const listener = adoptListener<Data>({ ...rest, fd: socket.fd });
     setBacklog(listener, socket.take(), backlog);
     describe(listener, { port, hostname: plan.hostname ?? ip.address });

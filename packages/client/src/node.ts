@@ -9,7 +9,7 @@ import { askedOf, type BindPlan, bindPlan, type Bound, bound, failedAt } from ".
 import { adoptable, adoptNodeConnection, madeWith, refusal } from "./_bun.ts";
 import { feed } from "./_feed.ts";
 import { allOf, checkBacklog, checkPort, hostOf, misuse } from "./_options.ts";
-import { setOption } from "./_socket.ts";
+import { listenAt, setOption } from "./_socket.ts";
 import { failedCall, pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { connectedSocket } from "./_connected.ts";
@@ -200,14 +200,12 @@ export async function nodeListen<Server extends net.Server>(
   const plan = bindPlan("listen at", "stream", host, options.port ?? 0, options);
   const { socket: owned, ip } = await boundUnlessClosed(server, plan, options);
   using socket = owned;
-  const setBacklog = (fd: number): void =>
-    void checked("listen", loadSyscalls().listen(fd, backlog));
   try {
     refuseTwice(server); // another call may have come first
-    setBacklog(socket.fd);
+    listenAt(socket.fd, backlog);
     const acceptor = server instanceof http.Server ? feed(server) : server;
     const start = (fd: number): void => void acceptor.listen(adoptable(fd));
-    await adopted(acceptor, socket, start, setBacklog); // Bun sets its own
+    await adopted(acceptor, socket, start, (fd) => listenAt(fd, backlog)); // Bun sets its own
   } catch (error) {
     throw failedAt(ip, withoutOurLines(error), plan, pathOf(options.via));
   }

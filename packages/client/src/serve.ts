@@ -1,6 +1,5 @@
 import { inspect } from "node:util";
 import type { Serve, Server } from "bun";
-import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { hostPort } from "./_address.ts";
 import {
   askedOf,
@@ -17,7 +16,7 @@ import { earlierServer, hotId, rememberServer } from "./_hot.ts";
 import { BUN_BACKLOG, checkBacklog, hostOf, refuseKeys } from "./_options.ts";
 import { startMoved } from "./_move.ts";
 import { startRelayed } from "./_relay.ts";
-import { setOption } from "./_socket.ts";
+import { listenAt, setOption } from "./_socket.ts";
 import { forBun, HOST_KEYS, pathOf, type Through } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
 
@@ -100,7 +99,7 @@ function start<WebSocketData, R extends string>(
   };
   const backlog = options.backlog ?? BUN_BACKLOG;
   try {
-    checked("listen", loadSyscalls().listen(fd, backlog));
+    listenAt(fd, backlog);
     setOption(fd, "TCP_DEFER_ACCEPT", 1); // as Bun.serve does
     const server =
       startMoved(() => run({ hostname: "127.0.0.1", port: 0 }), fd) ??
