@@ -122,35 +122,27 @@ export function relayUpgrade(
 ): void {
   client.on("error", () => {}); // an error has destroyed it, as is seen below
   openBehind(behind, (error, inner) => {
-    if (!error && !client.destroyed) return joinUpgrade(behind, request, client, rest, inner);
-    client.destroy();
-    inner.destroy();
+    if (error || client.destroyed) {
+      client.destroy();
+      return void inner.destroy();
+    }
+    client.setTimeout(0); // as Bun.serve: no limit while the handler decides about the upgrade
+    inner.once("data", () => client.setTimeout(0)); // from here on the server behind applies its own limit for WebSockets
+    const { headers, method, url } = request;
+    // "close": requests after a refused upgrade would be piped too, without the client's address
+    const connection = `${headers.connection}, close`;
+    const pairs = Object.entries({ ...headers, connection, [behind.header]: peerText(client) });
+    const lines = pairs.map(([name, value]) => `${name}: ${String(value)}\r\n`);
+    inner.write(`${method} ${url} HTTP/1.1\r\n${lines.join("")}\r\n`, "latin1");
+    inner.write(rest);
+    inner.on("error", () => client.destroy());
+    inner.on("close", () => client.destroy());
+    client.on("error", () => inner.destroy());
+    client.on("close", () => {
+      // after an end the server behind reads what came before it, and closes this connection itself
+      if (client.readableEnded) inner.resume();
+      else inner.destroy();
+    });
+    inner.pipe(client).pipe(inner);
   });
-}
-
-function joinUpgrade(
-  behind: Behind,
-  request: http.IncomingMessage,
-  client: net.Socket,
-  rest: Buffer,
-  inner: net.Socket,
-): void {
-  client.setTimeout(0); // as Bun.serve: no limit while the handler decides about the upgrade
-  inner.once("data", () => client.setTimeout(0)); // from here on the server behind applies its own limit for WebSockets
-  const { headers } = request;
-  // "close": requests after a refused upgrade would be piped too, without the client's address
-  const connection = `${headers.connection}, close`;
-  const pairs = Object.entries({ ...headers, connection, [behind.header]: peerText(client) });
-  const lines = pairs.map(([name, value]) => `${name}: ${String(value)}\r\n`);
-  inner.write(`${request.method} ${request.url} HTTP/1.1\r\n${lines.join("")}\r\n`, "latin1");
-  inner.write(rest);
-  inner.on("error", () => client.destroy());
-  inner.on("close", () => client.destroy());
-  client.on("error", () => inner.destroy());
-  client.on("close", () => {
-    // after an end the server behind reads what came before it, and closes this connection itself
-    if (client.readableEnded) inner.resume();
-    else inner.destroy();
-  });
-  inner.pipe(client).pipe(inner);
 }
