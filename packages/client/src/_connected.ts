@@ -9,13 +9,22 @@ import type { OwnedSocket } from "./owned.ts";
 import { type Session, sessionFor } from "./session.ts";
 
 /** A peer, and how to reach it. */
-export interface Peer {
+export interface Peer extends Through {
   readonly hostname: string;
   readonly port: number;
   readonly localAddress?: string | undefined;
   readonly localPort?: number | undefined;
   readonly reusePort?: boolean | undefined;
   readonly ipv6Only?: boolean | undefined;
+}
+
+/* What is the same for all addresses of a peer. */
+interface Attempt {
+  readonly peer: Peer;
+  readonly session: Session;
+  readonly local: IpAddress | undefined;
+  readonly deadline: Deadline;
+  readonly asked: string;
 }
 
 function localIp({ localAddress }: Peer, asked: string): IpAddress | undefined {
@@ -25,29 +34,21 @@ function localIp({ localAddress }: Peer, asked: string): IpAddress | undefined {
   throw wrongValue(asked, "localAddress", localAddress, "Give an IP address.");
 }
 
-/* Those of the peer's addresses that can be connected to from the local one: of the same IP version. */
-function reachableFrom(
-  local: IpAddress | undefined,
-  ips: readonly IpAddress[],
-  { hostname }: Peer,
-  asked: string,
-): readonly IpAddress[] {
+/* The peer's addresses that can be connected to from the local one: of the same IP version. */
+async function addressesOf({ peer, local, deadline, asked }: Attempt): Promise<IpAddress[]> {
+  const ips = await resolve(peer.hostname, peer, deadline, asked);
   const found = local ? ips.filter(({ family }) => family === local.family) : ips;
   if (found.length > 0) return found;
   const remedy = "Give a localAddress of the peer's IP version, or none.";
-  throw misuse(asked, `${hostname} has no IPv${local?.family} address`, remedy);
+  throw misuse(asked, `${peer.hostname} has no IPv${local?.family} address`, remedy);
 }
 
 /* Getting the socket may take all the time that is left: a slow xsocket server says nothing about this address,
    and would be as slow for the next one. */
 async function connectOne(
-  session: Session,
+  { peer, session, local, deadline, asked }: Attempt,
   ip: IpAddress,
-  local: IpAddress | undefined,
-  peer: Peer,
-  deadline: Deadline,
   shares: number,
-  asked: string,
 ): Promise<OwnedSocket> {
   const kind = { family: ip.family, type: "stream", nonblocking: true } as const;
   const socket = await session.socket({ ...kind, ...deadline.limits() });
@@ -100,13 +101,8 @@ export async function firstThatDoes<Address, Result>(
 }
 
 /* The error names the address that failed: a name may have several. */
-function failedAt(
-  ip: IpAddress,
-  error: unknown,
-  { hostname, port }: Peer,
-  session: Session,
-  asked: string,
-): unknown {
+function failedAt({ peer, session, asked }: Attempt, ip: IpAddress, error: unknown): unknown {
+  const { hostname, port } = peer;
   const address = ipText(ip);
   const at = address === withoutBrackets(hostname) ? asked : `${asked} at ${address}`;
   return failedCall(error, session.via, at, { syscall: "connect", address, port });
@@ -118,19 +114,18 @@ function failedAt(
  *
  * @throws {XSocketError} of the last address that could be used; the signal's reason
  */
-export async function connectedSocket(peer: Peer, through: Through): Promise<OwnedSocket> {
+export async function connectedSocket(peer: Peer): Promise<OwnedSocket> {
   const asked = `connect to ${hostPort(peer.hostname, peer.port)}`;
-  const session = sessionFor(through.via);
-  const deadline = new Deadline(through);
-  const local = localIp(peer, asked);
-  const all = await resolve(peer.hostname, through, deadline, asked);
-  const ips = reachableFrom(local, all, peer, asked);
+  const session = sessionFor(peer.via);
+  const deadline = new Deadline(peer);
+  const attempt = { peer, session, local: localIp(peer, asked), deadline, asked };
+  const ips = await addressesOf(attempt);
   // awaited, so that an error's stack leads to the caller of connect
   return await firstThatDoes(ips, deadline, async (ip, left) => {
     try {
-      return await connectOne(session, ip, local, peer, deadline, left, asked);
+      return await connectOne(attempt, ip, left);
     } catch (error) {
-      throw failedAt(ip, error, peer, session, asked);
+      throw failedAt(attempt, ip, error);
     }
   });
 }

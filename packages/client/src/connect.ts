@@ -72,7 +72,7 @@ async function connectedOrReported<Data>(
   told: () => void,
 ): Promise<OwnedSocket> {
   try {
-    return await connectedSocket(peer, options);
+    return await connectedSocket(peer);
   } catch (error) {
     throw await reportConnectError(options, error, told);
   }

@@ -76,7 +76,7 @@ export async function nodeConnect(given: NodeConnectOptions): Promise<net.Socket
   const options = allOf(given);
   const host = hostOf("connect", options) || "localhost"; // Node, too, takes "" for no host
   const port = checkPort(`connect to ${host}`, options.port);
-  using socket = await connectedSocket({ ...options, hostname: host, port }, options);
+  using socket = await connectedSocket({ ...options, hostname: host, port });
   try {
     const connected = adoptNodeConnection(socket.fd, withoutBrackets(host));
     socket.take();
