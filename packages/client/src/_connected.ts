@@ -4,7 +4,8 @@ import { Deadline } from "./_deadline.ts";
 import { checkPort, misuse, wrongValue } from "./_options.ts";
 import { resolve } from "./_resolve.ts";
 import { bindTo, connectTo, setOption } from "./_socket.ts";
-import { failedCall, isDenied, type Through } from "./_through.ts";
+import type { Through } from "./_through.ts";
+import { failedCall, isDenied } from "./error.ts";
 import type { OwnedSocket } from "./owned.ts";
 import { type Session, sessionFor } from "./session.ts";
 

@@ -1,7 +1,5 @@
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
-import { SyscallError } from "@xsocket/xbind-native";
 import { LIMIT_KEYS, type Limits } from "./_deadline.ts";
-import { failed, XSocketError, type XSocketStep } from "./error.ts";
 import { Session } from "./session.ts";
 
 /** How host names become addresses. */
@@ -44,22 +42,4 @@ export function forBun<Options extends object, Applied extends keyof Options>(
   const rest = { ...options };
   for (const name of applied) Reflect.deleteProperty(rest, name);
   return rest;
-}
-
-const STEPS: Record<string, XSocketStep> = { bind: "bind", listen: "listen", connect: "connect" };
-
-/** As {@link failed}, with the step that the failed call belongs to. */
-export function failedCall(
-  error: unknown,
-  server: string,
-  asked: string,
-  call?: Parameters<typeof failed>[4],
-): unknown {
-  const step = error instanceof SyscallError ? STEPS[error.call] : undefined;
-  return failed(error, step ?? "adopt", server, asked, call);
-}
-
-/** Whether the server's policy refuses the socket: one of the other IP version may be allowed. */
-export function isDenied(error: unknown): boolean {
-  return error instanceof XSocketError && error.step === "ask" && error.code === "EPERM";
 }

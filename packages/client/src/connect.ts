@@ -9,10 +9,10 @@ import { hostPort } from "./_address.ts";
 import { adoptConnection, NO_FD, notTaken } from "./_bun.ts";
 import { connectedSocket, type Peer } from "./_connected.ts";
 import { openFor, tlsFor } from "./_server-name.ts";
-import { failedCall, forBun, HOST_KEYS, pathOf, type Through } from "./_through.ts";
+import { forBun, HOST_KEYS, pathOf, type Through } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
 import { allOf, checkHandlers, checkPort, flagOf, hostOf, misuse, refuseKeys } from "./_options.ts";
-import { withoutOurLines } from "./error.ts";
+import { failedCall, withoutOurLines } from "./error.ts";
 import type { OwnedSocket } from "./owned.ts";
 
 /** Bun.connect's options, and the server through which to connect. */

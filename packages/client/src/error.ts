@@ -133,6 +133,9 @@ export function atCaller(error: Error): Error {
   return error;
 }
 
+/* The call for which an error is made, as Node and Bun name it. */
+type FailedCall = Pick<XSocketFailure, "syscall" | "address" | "port">;
+
 /* The protocol's remedies are clauses, ours are sentences. */
 const sentence = (clause: string): string => `${clause.charAt(0).toUpperCase()}${clause.slice(1)}.`;
 
@@ -142,7 +145,7 @@ export function failed(
   step: XSocketStep,
   server: string | undefined,
   asked: string,
-  call?: Pick<XSocketFailure, "syscall" | "address" | "port">,
+  call?: FailedCall,
 ): unknown {
   if (error instanceof SyscallError)
     return new XSocketError({ code: error.code, step, server, asked, cause: error, ...call });
@@ -157,4 +160,22 @@ export function failed(
       cause: error,
     });
   return error;
+}
+
+const STEPS: Record<string, XSocketStep> = { bind: "bind", listen: "listen", connect: "connect" };
+
+/** As {@link failed}, with the step that the failed call belongs to. */
+export function failedCall(
+  error: unknown,
+  server: string,
+  asked: string,
+  call?: FailedCall,
+): unknown {
+  const step = error instanceof SyscallError ? STEPS[error.call] : undefined;
+  return failed(error, step ?? "adopt", server, asked, call);
+}
+
+/** Whether the server's policy refuses the socket: one of the other IP version may be allowed. */
+export function isDenied(error: unknown): boolean {
+  return error instanceof XSocketError && error.step === "ask" && error.code === "EPERM";
 }

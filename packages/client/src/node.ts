@@ -10,10 +10,10 @@ import { adoptable, adoptNodeConnection, madeWith, refusal } from "./_bun.ts";
 import { feed } from "./_feed.ts";
 import { allOf, checkBacklog, checkPort, hostOf, misuse } from "./_options.ts";
 import { listenAt, setOption } from "./_socket.ts";
-import { failedCall, pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
+import { pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { connectedSocket } from "./_connected.ts";
-import { withoutOurLines, XSocketError } from "./error.ts";
+import { failedCall, withoutOurLines, XSocketError } from "./error.ts";
 import { OwnedSocket } from "./owned.ts";
 
 /** A peer for node:net, and the server through which to reach it. */

@@ -6,9 +6,10 @@ import { Deadline } from "./_deadline.ts";
 import { checkPort, hostOf, misuse, refuseKeys } from "./_options.ts";
 import { literalIp, resolve } from "./_resolve.ts";
 import { connectTo, scopeIndex, setOption } from "./_socket.ts";
-import { failedCall, forBun, HOST_KEYS, pathOf, type Through } from "./_through.ts";
+import { forBun, HOST_KEYS, pathOf, type Through } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
 import { firstThatDoes } from "./_connected.ts";
+import { failedCall } from "./error.ts";
 import type { OwnedSocket } from "./owned.ts";
 
 /** What {@link udp} takes beside Bun.udpSocket's options. */
