@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { parseAddress } from "@xsocket/protocol";
+import { parseAddress, ProtocolError } from "@xsocket/protocol";
 import {
   checked,
   EPOLLIN,
@@ -12,7 +12,7 @@ import type { Deadline } from "./_deadline.ts";
 import type { KindNumbers } from "./_kind.ts";
 import { misuse } from "./_options.ts";
 import { pause, whenReady } from "./_wait.ts";
-import { failed } from "./error.ts";
+import { failed, XSocketError } from "./error.ts";
 
 /* How long to wait before the next try while the server's backlog is full, in milliseconds: such a
    connection cannot be polled for. */
@@ -32,8 +32,12 @@ export function checkVia(via: unknown, asked: string): void {
     );
   try {
     parseAddress(via);
-  } catch (error) {
-    throw failed(error, "options", via, asked);
+  } catch (cause) {
+    if (!(cause instanceof ProtocolError)) throw cause;
+    const code = cause.code === "ADDRESS_TOO_LONG" ? "ENAMETOOLONG" : "EINVAL";
+    const { found, remedy: clause = "" } = cause; // ours are sentences
+    const remedy = `${clause.charAt(0).toUpperCase()}${clause.slice(1)}.`;
+    throw new XSocketError({ code, step: "options", server: via, asked, found, remedy, cause });
   }
 }
 

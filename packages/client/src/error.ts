@@ -1,4 +1,4 @@
-import { DEFAULT_ADDRESS, ProtocolError } from "@xsocket/protocol";
+import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { SyscallError } from "@xsocket/xbind-native";
 import { explain } from "./_explain.ts";
 
@@ -133,33 +133,10 @@ export function atCaller(error: Error): Error {
   return error;
 }
 
-/* The call for which an error is made, as Node and Bun name it. */
-type FailedCall = Pick<XSocketFailure, "syscall" | "address" | "port">;
-
-/* The protocol's remedies are clauses, ours are sentences. */
-const sentence = (clause: string): string => `${clause.charAt(0).toUpperCase()}${clause.slice(1)}.`;
-
-/** Turns the error of a native call, or of the protocol, into an XSocketError; others are bugs or aborts, and stay. */
-export function failed(
-  error: unknown,
-  step: XSocketStep,
-  server: string | undefined,
-  asked: string,
-  call?: FailedCall,
-): unknown {
-  if (error instanceof SyscallError)
-    return new XSocketError({ code: error.code, step, server, asked, cause: error, ...call });
-  if (error instanceof ProtocolError)
-    return new XSocketError({
-      code: error.code === "ADDRESS_TOO_LONG" ? "ENAMETOOLONG" : "EINVAL",
-      step: "options",
-      server,
-      asked,
-      found: error.found,
-      remedy: error.remedy === undefined ? undefined : sentence(error.remedy),
-      cause: error,
-    });
-  return error;
+/** Turns the error of a native call into an XSocketError; others are bugs or aborts, and stay. */
+export function failed(error: unknown, step: XSocketStep, server: string, asked: string): unknown {
+  if (!(error instanceof SyscallError)) return error;
+  return new XSocketError({ code: error.code, step, server, asked, cause: error });
 }
 
 const STEPS: Record<string, XSocketStep> = { bind: "bind", listen: "listen", connect: "connect" };
@@ -169,10 +146,11 @@ export function failedCall(
   error: unknown,
   server: string,
   asked: string,
-  call?: FailedCall,
+  call?: Pick<XSocketFailure, "syscall" | "address" | "port">,
 ): unknown {
-  const step = error instanceof SyscallError ? STEPS[error.call] : undefined;
-  return failed(error, step ?? "adopt", server, asked, call);
+  if (!(error instanceof SyscallError)) return error;
+  const step = STEPS[error.call] ?? "adopt";
+  return new XSocketError({ code: error.code, step, server, asked, cause: error, ...call });
 }
 
 /** Whether the server's policy refuses the socket: one of the other IP version may be allowed. */
