@@ -86,7 +86,7 @@ export class Session implements Disposable {
   close(): void {
     this.#state = "closed";
     clearTimeout(this.#look);
-    const connections = [...(this.#connection ? [this.#connection] : []), ...this.#retired];
+    const connections = [this.#connection ?? [], this.#retired].flat();
     const left = [...connections.flatMap((each) => each.close()), ...this.#waiting];
     for (const wanted of left) wanted.reject(this.#closedError(wanted));
   }
@@ -113,12 +113,8 @@ export class Session implements Disposable {
     };
     const late = (): void => {
       wanted.connection?.look(); // if this thread was blocked, the answer may be there: see whenReady
-      const isWaiting = this.#waiting.has(wanted);
-      giveUp(
-        isWaiting
-          ? unreached(this.via, askedFor(kind))
-          : new SyscallError("receive", errno.ETIMEDOUT),
-      );
+      if (this.#waiting.has(wanted)) giveUp(unreached(this.via, askedFor(kind)));
+      else giveUp(new SyscallError("receive", errno.ETIMEDOUT));
     };
     const abort = (): void => giveUp(deadline.signal?.reason);
     const timer = setTimeout(late, deadline.leftMs());
@@ -205,12 +201,8 @@ export class Session implements Disposable {
   }
 
   #closedError({ kind }: Wanted): XSocketError {
-    return new XSocketError({
-      code: "ECANCELED",
-      step: "ask",
-      server: this.via,
-      asked: askedFor(kind),
-    });
+    const asked = askedFor(kind);
+    return new XSocketError({ code: "ECANCELED", step: "ask", server: this.via, asked });
   }
 }
 

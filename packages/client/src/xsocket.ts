@@ -57,10 +57,8 @@ export function xsocketSync(options: XSocketOptions = {}): OwnedSocket {
   const connection = reachSync(via, deadline.leftMs(), asked);
   try {
     send(connection, kind);
-    return new OwnedSocket(
-      checked("receive", receive(connection, kind, Math.max(1, deadline.leftMs()))),
-      kind,
-    );
+    const fd = receive(connection, kind, Math.max(1, deadline.leftMs()));
+    return new OwnedSocket(checked("receive", fd), kind);
   } catch (error) {
     throw failed(error, "ask", via, asked);
   } finally {
