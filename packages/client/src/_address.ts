@@ -17,7 +17,8 @@ export const ANY = {
 } as const satisfies Record<4 | 6, IpAddress>;
 
 const SOCKADDR_IN_BYTES = 16;
-const SOCKADDR_IN6_BYTES = 28;
+/** The longest `struct sockaddr` of an IP address. */
+export const SOCKADDR_IN6_BYTES = 28;
 const PORT_AT = 2;
 const SCOPE_AT = 24;
 
