@@ -1,5 +1,6 @@
 /* Turns fetch's arguments into a plan for node:http. */
 import type { ClientRequest, OutgoingHttpHeaders } from "node:http";
+import { tried } from "@xsocket/xbind-native";
 import { argumentError } from "./_init.ts";
 import { misuse } from "./_options.ts";
 
@@ -157,12 +158,9 @@ function forRequest(init: BunFetchRequestInit): BunFetchRequestInit {
  */
 function authorize(headers: Headers, { username, password }: URL): void {
   if (headers.has("authorization") || !(username || password)) return;
-  try {
-    const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-    headers.set("authorization", `Basic ${Buffer.from(pair).toString("base64")}`);
-  } catch {
-    /* malformed percent-encoding: no credentials are sent, as by fetch */
-  }
+  const pair = tried(() => `${decodeURIComponent(username)}:${decodeURIComponent(password)}`);
+  if (pair === undefined) return; // malformed percent-encoding: no credentials are sent, as by fetch
+  headers.set("authorization", `Basic ${Buffer.from(pair).toString("base64")}`);
 }
 
 /** Tells the source of a body that is not sent, or not to its end, as the Fetch standard says for an abort. */
