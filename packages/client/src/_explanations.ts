@@ -16,6 +16,11 @@ const NO_UNIX = [
   "Allow AF_UNIX in RestrictAddressFamilies= of its unit, or in its seccomp filter.",
 ] as const;
 
+const NO_INTERFACE = [
+  "the target namespace has no interface of that name",
+  "Give a scope (fe80::1%eth0) of the target namespace: ip link lists them there.",
+] as const;
+
 /* Bun waits with an epoll set, and so do we. */
 const NO_WATCH = [
   "the kernel has no room to wait for one more descriptor of this user",
@@ -165,10 +170,7 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "the target namespace has no such address",
       "Give an address of an interface of the target namespace, or none.",
     ],
-    ENODEV: [
-      "the target namespace has no interface of that name",
-      "Give a scope (fe80::1%eth0) of the target namespace: ip link lists them there.",
-    ],
+    ENODEV: NO_INTERFACE,
     EACCES: [
       "this process is not allowed to bind the port there",
       "Use a port from 1024 on, or give this process CAP_NET_BIND_SERVICE over the target namespace.",
@@ -197,10 +199,7 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "the agent or fetch that needed it was disposed of",
       "Dispose of it once its requests are answered.",
     ],
-    ENODEV: [
-      "the target namespace has no interface of that name",
-      "Give a scope (fe80::1%eth0) of the target namespace: ip link lists them there.",
-    ],
+    ENODEV: NO_INTERFACE,
     ECONNREFUSED: [
       "nothing listens at that address and port in the target namespace",
       "Start the peer, or check the port.",
