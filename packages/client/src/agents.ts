@@ -3,7 +3,7 @@ import * as https from "node:https";
 import * as net from "node:net";
 import { addAbortSignal, type Duplex } from "node:stream";
 import * as tls from "node:tls";
-import { DEFAULT_TIMEOUT_MS, LONGEST_MS } from "./_deadline.ts";
+import { Deadline } from "./_deadline.ts";
 import { allOf, refuseKeys } from "./_options.ts";
 import { THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
@@ -92,13 +92,13 @@ class Connector {
     const own = others.signal || undefined; // among Node's options of an agent: it ends its connections
     const signals = [this.#ending.signal, signal, givenUp, own].filter((one) => one !== undefined);
     const options = { ...this.#through, signal: AbortSignal.any(signals) };
-    const from = performance.now();
+    const deadline = new Deadline({ timeoutMs: this.#through.timeoutMs });
     const peer = { host: host ?? undefined, port: Number(port), localAddress, localPort };
     const wrapped = nodeConnect({ ...options, ...peer }).then((socket) => {
       if (others.keepAlive) socket.setKeepAlive(true, others.keepAliveInitialDelay); // as net.connect does
       const stream = wrapOrClose(socket, wrap);
       if (own) addAbortSignal(own, stream);
-      if (stream instanceof tls.TLSSocket) this.#limit(stream, `${host}:${port}`, from);
+      if (stream instanceof tls.TLSSocket) this.#limit(stream, `${host}:${port}`, deadline);
       return stream;
     });
     void wrapped.then(
@@ -114,15 +114,14 @@ class Connector {
   }
 
   /* Limits the TLS handshake, which is part of making a connection: Bun would wait for it for ever. */
-  #limit(stream: tls.TLSSocket, peer: string, from: number): void {
-    const { timeoutMs = DEFAULT_TIMEOUT_MS, signal, via } = this.#through;
+  #limit(stream: tls.TLSSocket, peer: string, deadline: Deadline): void {
+    const { signal, via } = this.#through;
     const late = (): void => {
       const asked = `secure the connection to ${peer}`;
       const failure = { code: "ETIMEDOUT", step: "connect", server: via.via, asked } as const;
       stream.destroy(new XSocketError(failure));
     };
-    const leftMs = Math.min(LONGEST_MS, from + timeoutMs - performance.now());
-    const timer = setTimeout(late, Math.max(1, leftMs));
+    const timer = setTimeout(late, deadline.leftMs());
     const abort = (): void => void stream.destroy(errorOf(signal?.reason));
     signal?.addEventListener("abort", abort);
     const made = (): void => {
