@@ -98,7 +98,7 @@ async function askUdp(question: Question): Promise<DecodedPacket> {
   const native = loadSyscalls();
   const fd = await connected(question, "dgram");
   try {
-    const bytes = new Uint8Array(PACKET_BYTES);
+    const bytes = new Uint8Array(new ArrayBuffer(PACKET_BYTES));
     const message = encode(query);
     checked("send", native.sendPacket(fd, message, message.byteLength, -1));
     do {

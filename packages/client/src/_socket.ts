@@ -29,7 +29,7 @@ export function setOption(fd: number, name: OptionName, value: number): void {
 /** Reads a socket option that is an int. @throws {SyscallError} what getsockopt(2) gives */
 export function getOption(fd: number, name: OptionName): number {
   const [level, number] = OPTION[name];
-  const bytes = new Int32Array(1);
+  const bytes = new Int32Array(new ArrayBuffer(4));
   checked("getsockopt", loadSyscalls().getsockopt(fd, level, number, bytes, bytes.byteLength));
   return bytes[0] ?? 0;
 }
@@ -66,7 +66,7 @@ export function listenAt(fd: number, backlog: number): void {
 }
 
 function nameOf(fd: number): Uint8Array<ArrayBuffer> {
-  const address = new Uint8Array(SOCKADDR_IN6_BYTES);
+  const address = new Uint8Array(new ArrayBuffer(SOCKADDR_IN6_BYTES));
   const length = loadSyscalls().getsockname(fd, address, address.byteLength);
   return address.slice(0, checked("getsockname", length));
 }
