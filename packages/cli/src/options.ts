@@ -21,6 +21,7 @@ function parse(argv: readonly string[], options: ParseArgsOptionsConfig) {
 }
 
 type Token = ReturnType<typeof parse>["tokens"][number];
+type Values = ReturnType<typeof parse>["values"];
 type Option = Extract<Token, { kind: "option" }>;
 
 /* What is wrong with an unknown option, up to where the help is named. */
@@ -28,7 +29,7 @@ function unknown(option: string, args: ArgsDef): string {
   if (option === "--help") return "the option --help takes no value:"; // without a value it was handled before
   if (option === "--socket" && args["address"])
     return "there is no option --socket: give only the control socket, or";
-  const known = [...Object.keys(config(args)), "help"].map((name) => `--${name}`);
+  const known = [...optionsOf(args).map(([name]) => name), "help"].map((name) => `--${name}`);
   return `there is no option ${option}${suggestion(option, known)}:`;
 }
 
@@ -41,28 +42,33 @@ function misused({ rawName, value, inlineValue }: Option, isFlag: boolean): stri
   return `the option ${rawName} needs a value${why}:`;
 }
 
+/* The values of an option, in their order. */
+function valuesOf(values: Values, name: string): string[] {
+  return [values[name] ?? []].flat().map(String);
+}
+
 /* Refuses an empty value, as from an empty variable in a script; no option takes one. */
-function checkEmpty(values: Readonly<Record<string, unknown>>, help: string): void {
-  for (const [name, given] of Object.entries(values))
-    if (Array.isArray(given) && given.includes(""))
+function checkEmpty(values: Values, help: string): void {
+  for (const name of Object.keys(values))
+    if (valuesOf(values, name).includes(""))
       throw new MisuseError(`the option --${name} needs a value: see "${help}"`);
 }
 
 /* Refuses a second value where only the last one would count, though both are meant. */
-function checkOnce(values: Readonly<Record<string, unknown>>, args: ArgsDef, help: string): void {
-  for (const [name, given] of Object.entries(values))
-    if (Array.isArray(given) && given.length > 1 && "once" in (args[name] ?? {}))
+function checkOnce(values: Values, args: ArgsDef, help: string): void {
+  for (const [name, definition] of optionsOf(args))
+    if ("once" in definition && valuesOf(values, name).length > 1)
       throw new MisuseError(
         `the option --${name} is given more than once: put everything into one, see "${help}"`,
       );
 }
 
 /* Refuses a value that is not among an option's choices. */
-function checkChoices(argv: readonly string[], args: ArgsDef): void {
-  for (const [name, definition] of Object.entries(args)) {
+function checkChoices(values: Values, args: ArgsDef): void {
+  for (const [name, definition] of optionsOf(args)) {
     if (definition.type !== "enum") continue;
     const choices = definition.options ?? [];
-    const wrong = repeated(argv, args, name).find((value) => !choices.includes(value));
+    const wrong = valuesOf(values, name).find((value) => !choices.includes(value));
     if (wrong !== undefined)
       throw new MisuseError(`--${name} takes ${choices.join(" or ")}, not "${wrong}"`);
   }
@@ -71,9 +77,12 @@ function checkChoices(argv: readonly string[], args: ArgsDef): void {
 /*
  * The first argument that is one too many. Undefined if an unknown option stands before it, whose value it may be.
  */
-function extraArgument(tokens: readonly Token[], args: ArgsDef): string | undefined {
-  const options = config(args);
-  let room = argumentsOf(args).length;
+function extraArgument(
+  tokens: readonly Token[],
+  options: ParseArgsOptionsConfig,
+  most: number,
+): string | undefined {
+  let room = most;
   for (const token of tokens) {
     if (token.kind === "option" && options[token.name]?.type === undefined) return undefined;
     if (token.kind === "positional" && room-- === 0) return token.value;
@@ -97,7 +106,7 @@ export function checkOptions(
   const options = config(args);
   const { tokens, values } = parse(argv, options);
   // first: if the "--" in front of a program is forgotten, the error should not be about the program's own options
-  const extra = extraArgument(tokens, args);
+  const extra = extraArgument(tokens, options, argumentsOf(args).length);
   if (extra !== undefined) {
     const remedy = program ? `a program goes after "--", see "${help}"` : `see "${help}"`;
     throw new MisuseError(`"${extra}" is one argument too many: ${remedy}`);
@@ -112,11 +121,10 @@ export function checkOptions(
   }
   checkEmpty(values, help);
   checkOnce(values, args, help);
-  checkChoices(argv, args);
+  checkChoices(values, args);
 }
 
 /** Every value of an option that may be given several times; citty keeps only the last. */
 export function repeated(argv: readonly string[], args: ArgsDef, name: string): string[] {
-  const value = parse(argv, config(args)).values[name];
-  return Array.isArray(value) ? value.map(String) : [];
+  return valuesOf(parse(argv, config(args)).values, name);
 }
