@@ -147,22 +147,13 @@ static void test_too_many_sets(void)
 static void test_copy_in_too_many_sets(void)
 {
 	int fd = pair_socket(SOCK_STREAM), copy = dup(fd), sets[SETS_MAX + 1], client;
-	int pipe_fds[2];
-	char byte;
-	pid_t holder;
+	struct child_holder holder;
 
 	for (int i = 0; i <= SETS_MAX; i++) {
 		sets[i] = new_set();
 		CHECK_EQ(control(sets[i], EPOLL_CTL_ADD, copy, EPOLLIN, (uint64_t)i), 0);
 	}
-	CHECK_EQ(pipe2(pipe_fds, O_CLOEXEC), 0);
-	fflush(stdout);
-	holder = fork();
-	if (holder == 0) {
-		close(pipe_fds[1]);
-		_exit(read(pipe_fds[0], &byte, 1) != 0);
-	}
-	close(pipe_fds[0]);
+	holder = child_hold();
 	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
 	CHECK(pair_is_there(copy));
 	CHECK_EQ(listen(copy, 8), 0);
@@ -175,8 +166,7 @@ static void test_copy_in_too_many_sets(void)
 		}
 		close(sets[i]);
 	}
-	close(pipe_fds[1]);
-	child_await(holder);
+	child_let_go(holder);
 	close(copy);
 	close(fd);
 	close_now(client);

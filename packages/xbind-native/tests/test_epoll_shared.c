@@ -34,25 +34,16 @@ static void in_child(void (*body)(int fd, int set), int set)
 /* A child keeps the old socket open, and the set has no stale registration of it. */
 static void test_forked_holder(void)
 {
-	int fd = pair_socket(SOCK_STREAM), set = new_set(), pipe_fds[2];
-	char byte;
-	pid_t pid;
+	int fd = pair_socket(SOCK_STREAM), set = new_set();
+	struct child_holder holder;
 
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
-	CHECK_EQ(pipe2(pipe_fds, O_CLOEXEC), 0);
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		close(pipe_fds[1]);
-		_exit(read(pipe_fds[0], &byte, 1) != 0);
-	}
-	close(pipe_fds[0]);
+	holder = child_hold();
 	bind_and_check(fd, set);
 	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 6), 0);
 	CHECK_EQ(control(set, EPOLL_CTL_DEL, fd, 0, 0), 0);
 	check_quiet(set);
-	close(pipe_fds[1]);
-	CHECK_EQ(waitpid(pid, NULL, 0), pid);
+	child_let_go(holder);
 	close(fd);
 	close(set);
 }

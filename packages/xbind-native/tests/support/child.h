@@ -5,6 +5,7 @@
 
 #include "test.h"
 
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/wait.h>
 
@@ -32,6 +33,36 @@ static inline void child_run(void (*body)(void))
 		_exit(0);
 	}
 	child_await(child);
+}
+
+/* A child that only keeps open what was open when it was made. */
+struct child_holder {
+	pid_t pid;
+	int end; /* of a pipe: when it is closed, the child ends */
+};
+
+static inline struct child_holder child_hold(void)
+{
+	struct child_holder holder;
+	int ends[2];
+	char byte;
+
+	CHECK_EQ(pipe2(ends, O_CLOEXEC), 0);
+	fflush(stdout);
+	holder.pid = fork();
+	if (holder.pid == 0) {
+		close(ends[1]);
+		_exit(read(ends[0], &byte, 1) != 0);
+	}
+	close(ends[0]);
+	holder.end = ends[1];
+	return holder;
+}
+
+static inline void child_let_go(struct child_holder holder)
+{
+	close(holder.end);
+	child_await(holder.pid);
 }
 
 static inline void child_drop_capabilities(void)
