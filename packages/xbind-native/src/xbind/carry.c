@@ -271,8 +271,7 @@ int carry_options(int old, int to, socket_key key, const struct survey *survey)
 
 		if (rc < 0 && option->flags & OPTION_SAFETY)
 			return rc;
-		if (rc < 0)
-			log_option_lost(old, option->level, option->name, rc);
+		log_option_lost(old, option->level, option->name, rc);
 	}
 	return 0;
 }

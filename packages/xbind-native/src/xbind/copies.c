@@ -68,10 +68,8 @@ static bool replace(const struct sys_identity *old, int copy, int fd)
 		epollset_attach(copy, rc == 0 ? fd : copy, &move);
 	}
 	lock_leave(&turn);
-	if (detached < 0)
-		log_lost(copy, "registration in an epoll set", detached);
-	if (rc < 0)
-		log_lost(copy, "copy of the socket", rc);
+	log_lost(copy, "registration in an epoll set", detached);
+	log_lost(copy, "copy of the socket", rc);
 	return are_more;
 }
 

@@ -271,13 +271,12 @@ void epollset_attach(int fd, int same, const struct epollset_move *move)
 	epollrecord_follow(fd, move->inode);
 	for (size_t i = 0; i < move->count; i++) {
 		struct epoll_event event = move->entries[i].event;
-		int set = move->entries[i].set, rc;
+		int set = move->entries[i].set;
 
 		if (has_fired(event.events) && epollrecord_park(set, fd))
 			continue;
-		rc = sys_epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);
-		if (rc < 0)
-			log_lost(fd, "registration in an epoll set", rc);
+		log_lost(fd, "registration in an epoll set",
+		         sys_epoll_ctl(set, EPOLL_CTL_ADD, fd, &event));
 	}
 	if (move->count > 0 && key_of(fd) != key_of(same))
 		detach_other(fd, move);

@@ -110,29 +110,36 @@ void log_failed(int fd, enum config_proto proto, uint16_t port, uint16_t publish
 	finish(&line);
 }
 
-void log_lost(int fd, const char *what, int error)
+static bool start_lost(struct line *line, int fd, int rc)
+{
+	if (rc >= 0 || !start(line, fd, CONFIG_PROTOS, -1))
+		return false;
+	line_text(line, "not carried over: ");
+	return true;
+}
+
+void log_lost(int fd, const char *what, int rc)
 {
 	struct line line;
 
-	if (!start(&line, fd, CONFIG_PROTOS, -1))
+	if (!start_lost(&line, fd, rc))
 		return;
-	line_text(&line, "not carried over: ");
 	line_text(&line, what);
-	line_error(&line, error);
+	line_error(&line, rc);
 	finish(&line);
 }
 
-void log_option_lost(int fd, int level, int name, int error)
+void log_option_lost(int fd, int level, int name, int rc)
 {
 	struct line line;
 
-	if (!start(&line, fd, CONFIG_PROTOS, -1))
+	if (!start_lost(&line, fd, rc))
 		return;
-	line_text(&line, "not carried over: option ");
+	line_text(&line, "option ");
 	line_number(&line, name);
 	line_text(&line, " of level ");
 	line_number(&line, level);
-	line_error(&line, error);
+	line_error(&line, rc);
 	finish(&line);
 }
 

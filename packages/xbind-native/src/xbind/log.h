@@ -29,11 +29,12 @@ void log_left(int fd, int port, const char *why);
 void log_failed(int fd, enum config_proto proto, uint16_t port, uint16_t published,
                 const char *what, int error);
 
-/* bind went on without something that is only best effort: an option, a registration. */
-void log_lost(int fd, const char *what, int error);
+/* bind went on without something that is only best effort, such as a registration, if rc is an
+ * error: it is what carrying that over gave. */
+void log_lost(int fd, const char *what, int rc);
 
 /* The same for an option of setsockopt(2). */
-void log_option_lost(int fd, int level, int name, int error);
+void log_option_lost(int fd, int level, int name, int rc);
 
 /* Before chroot(2) no connection to the server could be made. */
 void log_kept(int error);

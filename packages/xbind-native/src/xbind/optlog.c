@@ -238,8 +238,7 @@ static int replay_next(socket_key key, int old, int to, uint64_t *order)
 	*order = record.order;
 	if (options[record.row].flags & OPTION_SAFETY)
 		return rc;
-	if (rc < 0)
-		log_option_lost(old, options[record.row].level, options[record.row].name, rc);
+	log_option_lost(old, options[record.row].level, options[record.row].name, rc);
 	return 0;
 }
 
