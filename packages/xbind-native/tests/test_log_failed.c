@@ -236,16 +236,37 @@ static void test_never_read(void)
 	LOGGED_CHECK("never read", "3000", NOT_CARRIED, LOGGED_MOVED);
 }
 
+static const int hidden[][2] = {
+    {IPPROTO_IP, IP_OPTIONS},        {IPPROTO_IP, IP_MULTICAST_IF}, {SOL_SOCKET, SO_REUSEADDR},
+    {SOL_SOCKET, SO_PRIORITY},       {SOL_SOCKET, SO_SNDBUF},       {SOL_SOCKET, SO_RCVBUF},
+    {IPPROTO_TCP, TCP_WINDOW_CLAMP}, {SOL_SOCKET, SO_BUF_LOCK_},
+};
+
+/* The same for options that are not merely set to what was read. */
+static void case_hidden(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
+		forbid_option(hidden[i][0], hidden[i][1]);
+	CHECK_EQ(pair_bind(fd, 3000), 0);
+}
+
+#define HIDDEN(name, level)                                                                        \
+	"bind of descriptor 3: not carried over: option " #name " of level " #level ": error 18"
+
+static void test_hidden(void)
+{
+	LOGGED_CHECK("hidden", "3000", HIDDEN(4, 0), HIDDEN(32, 0), HIDDEN(2, 1), HIDDEN(12, 1),
+	             HIDDEN(7, 1), HIDDEN(8, 1), HIDDEN(10, 6), HIDDEN(72, 1), LOGGED_MOVED);
+}
+
 static const struct logged_case cases[] = {
-    {"unreachable", case_unreachable},
-    {"jail", case_jail},
-    {"other user", case_other_user},
-    {"unreachable to user", case_unreachable_to_user},
-    {"scoped", case_scoped},
-    {"lost", case_lost},
-    {"unread", case_unread},
-    {"never read", case_never_read},
-    {"full", case_full},
+    {"unreachable", case_unreachable}, {"jail", case_jail},
+    {"other user", case_other_user},   {"unreachable to user", case_unreachable_to_user},
+    {"scoped", case_scoped},           {"lost", case_lost},
+    {"unread", case_unread},           {"never read", case_never_read},
+    {"hidden", case_hidden},           {"full", case_full},
 };
 
 int main(int argc, char **argv)
@@ -262,5 +283,6 @@ int main(int argc, char **argv)
 	RUN(test_lost);
 	RUN(test_unread);
 	RUN(test_never_read);
+	RUN(test_hidden);
 	return 0;
 }

@@ -92,9 +92,11 @@ static bool is_large_enough(const struct carry *carry, const struct option *opti
 
 static int carry_buffer(const struct carry *carry, const struct option *option)
 {
-	int size = option_number(carry->old, option->level, option->name);
+	const int size = sys_getsockopt_int(carry->old, option->level, option->name);
 	int rc;
 
+	if (size < 0)
+		return size;
 	if (is_large_enough(carry, option, size))
 		return 0;
 	rc = set_buffer(carry, option, size);
@@ -134,30 +136,34 @@ static int carry_linger(const struct carry *carry, const struct option *option)
 	return rc;
 }
 
-/* Sets a number, unless an earlier option has given it this value already. */
-static int carry_number(const struct carry *carry, const struct option *option)
+/* Sets it, unless an earlier option has given it this value already. */
+static int carry_effect(const struct carry *carry, const struct option *option)
 {
-	int value = option_number(carry->old, option->level, option->name);
+	struct option_value value, now;
 
-	if (option_number(carry->to, option->level, option->name) == value)
+	option_read(carry->old, option, &value);
+	if (value.error < 0)
+		return option_is_hidden(value.error) ? value.error : 0;
+	option_read(carry->to, option, &now);
+	if (option_is_same(&now, &value))
 		return 0;
-	return set_int(carry->to, option->level, option->name, value);
+	return sys_setsockopt(carry->to, option->level, option->name, value.bytes, value.len);
 }
 
 /* Chooses each queue on both sockets in turn, and restores the old one's choice, which is carried
  * over after this. */
 static int carry_queues(const struct carry *carry, const struct option *option)
 {
-	const int chosen = option_number(carry->old, option->level, TCP_REPAIR_QUEUE);
-	int rc = 0;
+	const int chosen = sys_getsockopt_int(carry->old, option->level, TCP_REPAIR_QUEUE);
+	int rc = chosen < 0 ? chosen : 0;
 
 	for (int queue = FIRST_QUEUE; rc == 0 && queue <= LAST_QUEUE; queue++) {
 		set_int(carry->old, option->level, TCP_REPAIR_QUEUE, queue);
 		set_int(carry->to, option->level, TCP_REPAIR_QUEUE, queue);
-		rc = set_int(carry->to, option->level, option->name,
-		             option_number(carry->old, option->level, option->name));
+		rc = carry_plain(carry, option);
 	}
-	set_int(carry->old, option->level, TCP_REPAIR_QUEUE, chosen);
+	if (chosen >= 0)
+		set_int(carry->old, option->level, TCP_REPAIR_QUEUE, chosen);
 	return rc;
 }
 
@@ -168,7 +174,7 @@ static int carry_headers(const struct carry *carry, const struct option *option)
 	int rc = sys_getsockopt(carry->old, option->level, option->name, bytes, &len);
 
 	if (rc < 0 || len == 0)
-		return 0;
+		return option_is_hidden(rc) ? rc : 0;
 	return sys_setsockopt(carry->to, option->level, option->name, bytes, len);
 }
 
@@ -228,7 +234,7 @@ static int carry_one(const struct carry *carry, const struct option *option)
 		return carry_buffer(carry, option);
 	case OPTION_EFFECT:
 	case OPTION_PRIORITY:
-		return carry_number(carry, option);
+		return carry_effect(carry, option);
 	case OPTION_QUEUES:
 		return carry_queues(carry, option);
 	case OPTION_HEADERS:

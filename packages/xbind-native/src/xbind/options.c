@@ -108,6 +108,11 @@ bool option_is_missing(const struct option_value *value)
 	return value->error == -ENOPROTOOPT || value->error == -EOPNOTSUPP;
 }
 
+bool option_is_hidden(int error)
+{
+	return error < 0 && error != -ENOPROTOOPT && error != -EOPNOTSUPP && error != -EINVAL;
+}
+
 bool option_is_same(const struct option_value *a, const struct option_value *b)
 {
 	return a->error == b->error && a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;

@@ -94,6 +94,12 @@ void option_read(int fd, const struct option *option, struct option_value *ret);
 /* Has this socket no such option? Then nobody has set it. */
 bool option_is_missing(const struct option_value *value);
 
+/*
+ * Does this error of getsockopt(2) hide whether the option was set? One of a seccomp filter does.
+ * But an option that the socket does not have, or not in its present state (EINVAL), was not set.
+ */
+bool option_is_hidden(int error);
+
 bool option_is_same(const struct option_value *a, const struct option_value *b);
 
 /* The value of an option that is a number, 0 where it cannot be read. */

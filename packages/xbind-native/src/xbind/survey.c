@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 
 /* The state of one survey. */
 struct look {
@@ -29,11 +30,7 @@ struct look {
 	struct survey found;
 };
 
-/*
- * An option that the socket does not have, or not in its present state (EINVAL), has not been set.
- * One that may not be read, because of a seccomp filter, counts as set, so that bind fails if it is
- * OPTION_SAFETY, and logs any other.
- */
+/* A hidden option counts as set, so that bind fails if it is OPTION_SAFETY, and logs any other. */
 static bool is_set_plain(struct look *look, int row)
 {
 	struct option_value value;
@@ -44,7 +41,7 @@ static bool is_set_plain(struct look *look, int row)
 	explicit_learn(row, normal);
 	option_read(look->old, &options[row], &value);
 	if (value.error < 0)
-		return !option_is_missing(&value) && value.error != -EINVAL;
+		return option_is_hidden(value.error);
 	if (!option_is_same(&value, normal))
 		return true;
 	return options[row].flags & OPTION_EXPLICIT &&
@@ -98,7 +95,22 @@ static bool is_set_buffer(struct look *look, int row)
 	if (!locked && look->kind->protocol == IPPROTO_MPTCP_)
 		return false;
 	option_read(look->old, &options[row], &value);
-	return value.error == 0 && (locked || !option_is_same(&value, normal));
+	if (value.error < 0)
+		return option_is_hidden(value.error);
+	return locked || !option_is_same(&value, normal);
+}
+
+/* Its default is none everywhere. */
+static bool is_set_interface(struct look *look, int row)
+{
+	static const uint8_t none[OPTION_BYTES_MAX];
+	struct option_value value;
+
+	option_read(look->old, &options[row], &value);
+	if (value.error < 0 ? !option_is_hidden(value.error)
+	                    : memcmp(value.bytes, none, value.len) == 0)
+		return false;
+	return !optlog_has(look->key, row);
 }
 
 static bool is_set(struct look *look, int row)
@@ -127,8 +139,7 @@ static bool is_set(struct look *look, int row)
 	case OPTION_QUEUES:
 		return look->found.is_set[option_find(IPPROTO_TCP, TCP_REPAIR)];
 	case OPTION_MULTICAST_IF:
-		return option_number(look->old, options[row].level, options[row].name) != 0 &&
-		       !optlog_has(look->key, row);
+		return is_set_interface(look, row);
 	default:
 		return false;
 	}
