@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -261,12 +262,46 @@ static void test_hidden(void)
 	             HIDDEN(7, 1), HIDDEN(8, 1), HIDDEN(10, 6), HIDDEN(72, 1), LOGGED_MOVED);
 }
 
+/* Who gets signals of the socket, and which. */
+static void bind_signalling(const int *forbidden, size_t count)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(fcntl(fd, F_SETOWN, getpid()), 0);
+	CHECK_EQ(fcntl(fd, F_SETSIG, SIGURG), 0); /* which is ignored */
+	CHECK_EQ(fcntl(fd, F_SETFL, O_ASYNC | O_NOATIME), 0);
+	for (size_t i = 0; i < count; i++)
+		forbid_command(forbidden[i]);
+	CHECK_EQ(pair_bind(fd, 3000), 0);
+}
+
+static void case_unsignalled(void)
+{
+	bind_signalling((const int[]){F_SETOWN_EX, F_SETSIG, F_SETFL}, 3);
+}
+
+static void case_signals_unread(void)
+{
+	bind_signalling((const int[]){F_GETOWN_EX, F_GETSIG}, 2);
+}
+
+#define UNSIGNALLED(what) "bind of descriptor 3: not carried over: " what ": error 18"
+
+static void test_unsignalled(void)
+{
+	LOGGED_CHECK("unsignalled", "3000", UNSIGNALLED("F_SETOWN"), UNSIGNALLED("F_SETSIG"),
+	             UNSIGNALLED("O_NOATIME"), UNSIGNALLED("O_ASYNC"), LOGGED_MOVED);
+	LOGGED_CHECK("signals unread", "3000", UNSIGNALLED("F_SETOWN"), UNSIGNALLED("F_SETSIG"),
+	             LOGGED_MOVED);
+}
+
 static const struct logged_case cases[] = {
     {"unreachable", case_unreachable}, {"jail", case_jail},
     {"other user", case_other_user},   {"unreachable to user", case_unreachable_to_user},
     {"scoped", case_scoped},           {"lost", case_lost},
     {"unread", case_unread},           {"never read", case_never_read},
     {"hidden", case_hidden},           {"full", case_full},
+    {"unsignalled", case_unsignalled}, {"signals unread", case_signals_unread},
 };
 
 int main(int argc, char **argv)
@@ -284,5 +319,6 @@ int main(int argc, char **argv)
 	RUN(test_unread);
 	RUN(test_never_read);
 	RUN(test_hidden);
+	RUN(test_unsignalled);
 	return 0;
 }

@@ -3,6 +3,7 @@
 
 #include "core/sys.h"
 #include "xbind/explicit.h"
+#include "xbind/log.h"
 
 #include <fcntl.h>
 #include <linux/stat.h>
@@ -15,15 +16,21 @@
 #define CARRIED         (O_NONBLOCK | O_APPEND)
 #define ALL_PERMISSIONS 07777 /* the mode without the type of file */
 
-static void carry_owner(int old, int to)
+static int carry_owner(int old, int to)
 {
 	struct f_owner_ex owner = {0};
+	int rc = sys_fcntl(old, F_GETOWN_EX, (long)&owner);
+
+	if (rc < 0 || (owner.pid == 0 && owner.type == 0))
+		return rc;
+	return sys_fcntl(to, F_SETOWN_EX, (long)&owner);
+}
+
+static int carry_signal(int old, int to)
+{
 	int signal = sys_fcntl(old, F_GETSIG, 0);
 
-	if (sys_fcntl(old, F_GETOWN_EX, (long)&owner) == 0 && (owner.pid != 0 || owner.type != 0))
-		sys_fcntl(to, F_SETOWN_EX, (long)&owner);
-	if (signal > 0)
-		sys_fcntl(to, F_SETSIG, signal);
+	return signal > 0 ? sys_fcntl(to, F_SETSIG, signal) : signal;
 }
 
 static bool read_owner(int fd, struct statx *ret)
@@ -106,11 +113,12 @@ int status_carry(int old, int to)
 		if (rc < 0)
 			return rc;
 	}
-	carry_owner(old, to);
+	log_lost(old, "F_SETOWN", carry_owner(old, to));
+	log_lost(old, "F_SETSIG", carry_signal(old, to));
 	/* Only the socket's owner may set it, so it is lost if the server could not stamp the
 	 * socket. */
 	if (flags & O_NOATIME)
-		sys_fcntl(to, F_SETFL, flags & (CARRIED | O_NOATIME));
+		log_lost(old, "O_NOATIME", sys_fcntl(to, F_SETFL, flags & (CARRIED | O_NOATIME)));
 	return flags;
 }
 
@@ -127,6 +135,5 @@ void status_async(int fd, int flags)
 	if (!(flags & O_ASYNC))
 		return;
 	now = sys_fcntl(fd, F_GETFL, 0);
-	if (now >= 0)
-		sys_fcntl(fd, F_SETFL, now | O_ASYNC);
+	log_lost(fd, "O_ASYNC", now < 0 ? now : sys_fcntl(fd, F_SETFL, now | O_ASYNC));
 }

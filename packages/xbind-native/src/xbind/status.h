@@ -14,7 +14,8 @@
  * O_ASYNC is left for status_async(): the kernel keeps the number of the descriptor that it was set
  * on, and reports that one with the signal.
  *
- * Return: the status flags of @old (F_GETFL), -errno when they cannot be read or set.
+ * Return: the status flags of @old (F_GETFL), -errno when they cannot be read or set. A failure of
+ *         anything else is only logged.
  */
 int status_carry(int old, int to);
 

@@ -58,6 +58,26 @@ static inline void forbid(long number)
 	forbid_by(SECCOMP_RET_ERRNO | FORBIDDEN, number);
 }
 
+/* Offset of the low half of an argument. */
+#define FORBID_ARGUMENT(i)                                                                         \
+	(offsetof(struct seccomp_data, args) + 8 * (i) +                                           \
+	 (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
+
+/* From here on this command of fcntl(2) fails. */
+static inline void forbid_command(int command)
+{
+	struct sock_filter code[] = {
+	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
+	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 3, (unsigned)CALL_FCNTL},
+	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, FORBID_ARGUMENT(1)},
+	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (unsigned)command},
+	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | FORBIDDEN},
+	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
+	};
+
+	forbid_filter(code, sizeof(code) / sizeof(code[0]));
+}
+
 /* Some processors have two names for a call, and sanitizers make calls of their own. */
 #if (defined(__x86_64__) || defined(__aarch64__)) && !defined(__SANITIZE_ADDRESS__) &&             \
     !defined(__SANITIZE_THREAD__)
@@ -83,11 +103,6 @@ static inline void forbid_others(const long *calls, size_t count)
 	code[1 + 2 * count] = (struct sock_filter){BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS};
 	forbid_filter(code, (unsigned short)(2 * count + 2));
 }
-
-/* Offset of the low half of an argument. */
-#define FORBID_ARGUMENT(i)                                                                         \
-	(offsetof(struct seccomp_data, args) + 8 * (i) +                                           \
-	 (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
 
 /* From here on reading this option fails with error. */
 static inline void forbid_option_by(int error, int level, int name)
