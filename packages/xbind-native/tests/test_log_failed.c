@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_log_failed.c - what the library logs of what fails */
+#include "support/child.h"
 #include "support/forbid.h"
 #include "support/logged.h"
 
@@ -295,6 +296,27 @@ static void test_unsignalled(void)
 	             LOGGED_MOVED);
 }
 
+/* One who may not give the socket away, though somebody did before. */
+static void case_unowned(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(fchown(fd, OTHER_USER, OTHER_USER), 0);
+	child_drop_capabilities();
+	CHECK_EQ(pair_bind(fd, 3000), 0);
+}
+
+#define UNOWNED "bind of descriptor 3: not carried over: owner of the socket: "
+
+static void test_unowned(void)
+{
+	const int fd = pair_socket(SOCK_STREAM);
+
+	if (fchown(fd, OTHER_USER, OTHER_USER) == 0) /* else in a user namespace with one user */
+		LOGGED_CHECK("unowned", "3000", UNOWNED "EPERM (error 1)", LOGGED_MOVED);
+	close(fd);
+}
+
 static const struct logged_case cases[] = {
     {"unreachable", case_unreachable}, {"jail", case_jail},
     {"other user", case_other_user},   {"unreachable to user", case_unreachable_to_user},
@@ -302,6 +324,7 @@ static const struct logged_case cases[] = {
     {"unread", case_unread},           {"never read", case_never_read},
     {"hidden", case_hidden},           {"full", case_full},
     {"unsignalled", case_unsignalled}, {"signals unread", case_signals_unread},
+    {"unowned", case_unowned},
 };
 
 int main(int argc, char **argv)
@@ -311,6 +334,7 @@ int main(int argc, char **argv)
 	RUN(test_jail);
 	RUN(test_other_user);
 	RUN(test_full);
+	RUN(test_unowned);
 	RUN(test_scoped);
 	RUN(test_stranger);
 	if (!forbid_works())

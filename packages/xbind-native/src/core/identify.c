@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * identify.c - sys_identify()
+ * identify.c - sys_statx(), and what it tells of which file it is
  *
  * Without headers of libc that declare its own struct stat, since the kernel's is needed here.
  */
@@ -25,8 +25,7 @@ typedef struct stat file_status;
 #endif
 #endif
 
-/* Seccomp filters of old containers refuse statx(2). */
-static int identify_by_fstat(int fd, struct sys_identity *ret)
+static int read_by_fstat(int fd, struct statx *ret)
 {
 	file_status status;
 	int rc = (int)SYS_CALL(FSTAT, fd, (long)&status);
@@ -35,21 +34,32 @@ static int identify_by_fstat(int fd, struct sys_identity *ret)
 	if (rc < 0)
 		return rc;
 	device = status.st_dev;
-	*ret = (struct sys_identity){
-	    .device = (device >> 8 & 0xfff) << 32 | (device & 0xff) | (device >> 12 & 0xfff00),
-	    .inode = status.st_ino,
+	*ret = (struct statx){
+	    .stx_uid = (uint32_t)status.st_uid,
+	    .stx_gid = (uint32_t)status.st_gid,
+	    .stx_mode = (uint16_t)status.st_mode,
+	    .stx_ino = status.st_ino,
+	    .stx_dev_major = (uint32_t)(device >> 8 & 0xfff),
+	    .stx_dev_minor = (uint32_t)((device & 0xff) | (device >> 12 & 0xfff00)),
 	};
 	return 0;
 }
 
+/* Seccomp filters of old containers refuse statx(2). */
+int sys_statx(int fd, int mask, struct statx *ret)
+{
+	int rc = (int)SYS_CALL(SYS_statx, fd, (long)"", AT_EMPTY_PATH, mask, (long)ret);
+
+	return rc < 0 && rc != -EBADF ? read_by_fstat(fd, ret) : rc;
+}
+
 int sys_identify(int fd, struct sys_identity *ret)
 {
-	/* statx(2), because its structure is the same everywhere */
 	struct statx status;
-	int rc = (int)SYS_CALL(SYS_statx, fd, (long)"", AT_EMPTY_PATH, STATX_INO, (long)&status);
+	int rc = sys_statx(fd, STATX_INO, &status);
 
 	if (rc < 0)
-		return rc == -EBADF ? rc : identify_by_fstat(fd, ret);
+		return rc;
 	*ret = (struct sys_identity){
 	    .device = (uint64_t)status.stx_dev_major << 32 | status.stx_dev_minor,
 	    .inode = status.stx_ino,

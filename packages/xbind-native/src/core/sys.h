@@ -20,6 +20,7 @@
 
 struct pollfd;
 struct epoll_event;
+struct statx;
 
 /**
  * sys_call() - the one way into the kernel
@@ -79,6 +80,10 @@ int sys_kcmp_epoll(int epoll_fd, int fd);
 /* Does another thread, of this process or not, share its memory (KCMP_VM) or its table of
  * descriptors (KCMP_FILES) with this one? false also where kcmp(2) is refused. */
 bool sys_shares(int type, int other);
+
+/* statx(2), whose structure is the same everywhere, of what the descriptor refers to; by fstat(2)
+ * where it is refused, and then without times. Return: 0 or -errno. */
+int sys_statx(int fd, int mask, struct statx *ret);
 
 /* Tells one open file from another. */
 struct sys_identity {

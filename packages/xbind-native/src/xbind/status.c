@@ -33,10 +33,9 @@ static int carry_signal(int old, int to)
 	return signal > 0 ? sys_fcntl(to, F_SETSIG, signal) : signal;
 }
 
-static bool read_owner(int fd, struct statx *ret)
+static int set_mode(int fd, int mode)
 {
-	return SYS_CALL(SYS_statx, fd, (long)"", AT_EMPTY_PATH, STATX_UID | STATX_GID | STATX_MODE,
-	                (long)ret) == 0;
+	return (int)SYS_CALL(SYS_fchmod, fd, mode & ALL_PERMISSIONS);
 }
 
 /*
@@ -46,17 +45,23 @@ static bool read_owner(int fd, struct statx *ret)
  */
 static void carry_ids(int old, int to)
 {
+	const int mask = STATX_UID | STATX_GID | STATX_MODE;
 	struct statx owner, now;
+	int rc = sys_statx(old, mask, &owner);
 
-	if (!read_owner(old, &owner) || !read_owner(to, &now))
+	if (rc == 0)
+		rc = sys_statx(to, mask, &now);
+	if (rc < 0) {
+		log_lost(old, "owner and mode of the socket", rc);
 		return;
+	}
 	if (owner.stx_mode != now.stx_mode)
-		SYS_CALL(SYS_fchmod, to, owner.stx_mode & ALL_PERMISSIONS);
+		log_lost(old, "mode of the socket", set_mode(to, owner.stx_mode));
 	if (owner.stx_uid == now.stx_uid && owner.stx_gid == now.stx_gid)
 		return;
-	sys_fchown(to, owner.stx_uid, owner.stx_gid);
+	log_lost(old, "owner of the socket", sys_fchown(to, owner.stx_uid, owner.stx_gid));
 	if (owner.stx_mode & (S_ISUID | S_ISGID))
-		SYS_CALL(SYS_fchmod, to, owner.stx_mode & ALL_PERMISSIONS);
+		set_mode(to, owner.stx_mode);
 }
 
 /*

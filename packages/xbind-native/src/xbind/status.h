@@ -28,7 +28,7 @@ int status_carry(int old, int to);
  *
  * That is the inode's mode and owner, since bind(2) compares the uids of sockets that share a port
  * by SO_REUSEPORT. And it is the effect of shutdown(2), which lasts even if the call failed with
- * ENOTCONN, and would end a socket that listens already.
+ * ENOTCONN, and would end a socket that listens already. A failure is only logged.
  */
 void status_prepare(int old, int to, const struct kind *kind, socket_key key);
 
