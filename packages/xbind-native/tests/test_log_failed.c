@@ -182,7 +182,8 @@ static void test_stranger(void)
 	close(listener);
 }
 
-#define NOT_CARRIED "bind of descriptor 3: not carried over: option 1 of level 6: error 18"
+#define LOST(what)  "bind of descriptor 3: not carried over: " what ": error 18"
+#define NOT_CARRIED LOST("option 1 of level 6")
 
 /* An option without which the socket is not less safe, and a copy past the limit, are lost. */
 static void case_lost(void)
@@ -254,8 +255,7 @@ static void case_hidden(void)
 	CHECK_EQ(pair_bind(fd, 3000), 0);
 }
 
-#define HIDDEN(name, level)                                                                        \
-	"bind of descriptor 3: not carried over: option " #name " of level " #level ": error 18"
+#define HIDDEN(name, level) LOST("option " #name " of level " #level)
 
 static void test_hidden(void)
 {
@@ -286,14 +286,28 @@ static void case_signals_unread(void)
 	bind_signalling((const int[]){F_GETOWN_EX, F_GETSIG}, 2);
 }
 
-#define UNSIGNALLED(what) "bind of descriptor 3: not carried over: " what ": error 18"
-
 static void test_unsignalled(void)
 {
-	LOGGED_CHECK("unsignalled", "3000", UNSIGNALLED("F_SETOWN"), UNSIGNALLED("F_SETSIG"),
-	             UNSIGNALLED("O_NOATIME"), UNSIGNALLED("O_ASYNC"), LOGGED_MOVED);
-	LOGGED_CHECK("signals unread", "3000", UNSIGNALLED("F_SETOWN"), UNSIGNALLED("F_SETSIG"),
+	LOGGED_CHECK("unsignalled", "3000", LOST("F_SETOWN"), LOST("F_SETSIG"), LOST("O_NOATIME"),
+	             LOST("O_ASYNC"), LOGGED_MOVED);
+	LOGGED_CHECK("signals unread", "3000", LOST("F_SETOWN"), LOST("F_SETSIG"), LOGGED_MOVED);
+}
+
+static void case_not_shut(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_FAILS(shutdown(fd, SHUT_RDWR), ENOTCONN); /* which has taken effect */
+	forbid(SYS_shutdown);
+	CHECK_EQ(pair_bind(fd, 3000), 0);
+}
+
+static void test_not_shut(void)
+{
+	setenv("XSOCKET_TIMEOUT_MS", "300", 1); /* the server does not close before */
+	LOGGED_CHECK("not shut", "3000", LOST("shutdown for reading"), LOST("shutdown for writing"),
 	             LOGGED_MOVED);
+	unsetenv("XSOCKET_TIMEOUT_MS");
 }
 
 /* One who may not give the socket away, though somebody did before. */
@@ -324,7 +338,7 @@ static const struct logged_case cases[] = {
     {"unread", case_unread},           {"never read", case_never_read},
     {"hidden", case_hidden},           {"full", case_full},
     {"unsignalled", case_unsignalled}, {"signals unread", case_signals_unread},
-    {"unowned", case_unowned},
+    {"unowned", case_unowned},         {"not shut", case_not_shut},
 };
 
 int main(int argc, char **argv)
@@ -344,5 +358,6 @@ int main(int argc, char **argv)
 	RUN(test_never_read);
 	RUN(test_hidden);
 	RUN(test_unsignalled);
+	RUN(test_not_shut);
 	return 0;
 }

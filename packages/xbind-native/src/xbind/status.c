@@ -5,6 +5,7 @@
 #include "xbind/explicit.h"
 #include "xbind/log.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/stat.h>
 #include <linux/tcp.h> /* not every libc has all of struct tcp_info */
@@ -85,6 +86,15 @@ static bool was_shut(socket_key key, bool reading)
 	       (reading || !explicit_is_set(key, EXPLICIT_SHUT_BOTH));
 }
 
+/* On a socket that is not connected it takes effect and fails with ENOTCONN. */
+static void shut(int old, int to, int how)
+{
+	const int rc = sys_shutdown(to, how);
+
+	log_lost(old, how == SHUT_RD ? "shutdown for reading" : "shutdown for writing",
+	         rc == -ENOTCONN ? 0 : rc);
+}
+
 /* A stream socket that is not connected has POLLHUP in any case. */
 static void carry_shutdown(int old, int to, const struct kind *kind, socket_key key)
 {
@@ -95,9 +105,9 @@ static void carry_shutdown(int old, int to, const struct kind *kind, socket_key 
 	if (reading && has_ended(old, kind))
 		return;
 	if (reading)
-		sys_shutdown(to, SHUT_RD);
+		shut(old, to, SHUT_RD);
 	if (both || was_shut(key, reading))
-		sys_shutdown(to, SHUT_WR);
+		shut(old, to, SHUT_WR);
 }
 
 void status_prepare(int old, int to, const struct kind *kind, socket_key key)
