@@ -53,10 +53,21 @@ static void case_jail(void)
 	CHECK_EQ(chroot("/"), 0);
 }
 
+static void case_full_jail(void)
+{
+	const struct rlimit full = {STDERR_FILENO + 1, STDERR_FILENO + 1};
+
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &full), 0);
+	CHECK_EQ(chroot("/"), 0);
+	_exit(0); /* LeakSanitizer needs a descriptor */
+}
+
+#define JAIL "chroot: cannot keep a connection to /nowhere/at/all: "
+
 static void test_jail(void)
 {
-	check_behind("/nowhere/at/all", "jail",
-	             "chroot: cannot keep a connection to /nowhere/at/all: ENOENT (error 2)");
+	check_behind("/nowhere/at/all", "jail", JAIL "ENOENT (error 2)");
+	check_behind("/nowhere/at/all", "full jail", JAIL "EMFILE (error 24)");
 }
 
 /* The kept connection belongs to the user who made it, and the jail has no way to make another. */
@@ -339,6 +350,7 @@ static const struct logged_case cases[] = {
     {"hidden", case_hidden},           {"full", case_full},
     {"unsignalled", case_unsignalled}, {"signals unread", case_signals_unread},
     {"unowned", case_unowned},         {"not shut", case_not_shut},
+    {"full jail", case_full_jail},
 };
 
 int main(int argc, char **argv)
