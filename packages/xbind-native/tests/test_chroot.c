@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 /* Several sockets are bound in the jail, and again after a second chroot. */
@@ -216,6 +217,22 @@ static void test_other_user_reaches(void)
 	CHECK_EQ(seteuid(0), 0);
 }
 
+/* With room for no descriptor at all the bind fails, and works again later. */
+static void test_no_room(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+	struct rlimit limit, none;
+
+	enter_jail();
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+	if (pair_preloaded())
+		CHECK_FAILS(pair_bind(fd, next_port), EMFILE);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	CHECK(pair_binds_there(fd, next_port++));
+}
+
 /* No port is listed, so no descriptor is kept. */
 static void test_unlisted(void)
 {
@@ -274,6 +291,7 @@ static void test_listed(void)
 	}
 	RUN_BY(run_jailed, test_failed_chroot);
 	RUN_BY(run_jailed, test_threads);
+	RUN_BY(run_jailed, test_no_room);
 }
 
 int main(void)

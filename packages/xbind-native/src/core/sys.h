@@ -98,7 +98,8 @@ int sys_identify(int fd, struct sys_identity *ret);
 bool sys_is(int fd, const struct sys_identity *identity);
 
 /* Waits for one descriptor; wait_ms in milliseconds, -1 for no limit, 0 only to look, which a
- * signal does not interrupt. Return: revents, 0 after wait_ms, -errno. */
+ * signal does not interrupt. Return: revents, 0 after wait_ms, -errno; -EMFILE where RLIMIT_NOFILE
+ * is 0. */
 int sys_poll(int fd, short events, int wait_ms);
 
 /* poll(2) itself: how many of the entries have something in revents. */

@@ -222,5 +222,7 @@ int sys_poll(int fd, short events, int wait_ms)
 	do
 		rc = sys_poll_many(&entry, 1, wait_ms);
 	while (rc == -EINTR && wait_ms == 0);
+	if (rc == -EINVAL)
+		return -EMFILE; /* one entry is more than RLIMIT_NOFILE */
 	return rc > 0 ? entry.revents : rc;
 }
