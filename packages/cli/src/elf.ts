@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 
 /** What an ELF file says of itself, as far as preloading depends on it. */
 export interface Elf {
@@ -66,6 +66,7 @@ function segments(read: Read, header: DataView, bits: 32 | 64, little: boolean):
   const size = header.getUint16(at.phentsize, little);
   const count = Math.min(header.getUint16(at.phnum, little), SEGMENTS_MAX);
   const table = read(word(header, at.phoff), size * count);
+  if (table.length < size * count) throw new RangeError("the file ends within its headers");
   // a size of 0 makes the length NaN, which Array.from takes for 0
   return Array.from({ length: table.length / size }, (_, index) => {
     const view = new DataView(table.buffer, table.byteOffset + index * size, size);
@@ -116,13 +117,16 @@ function compilerOf(all: readonly Segment[]): Elf["compiler"] {
   return isPascal ? "Free Pascal" : undefined;
 }
 
-function parse(read: Read): Elf | undefined {
+function parse(read: Read, fileBytes: number): Elf | undefined {
   const bytes = read(0, HEADER_BYTES);
   if (bytes.toString("latin1", 0, 4) !== MAGIC) return undefined;
   const header = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const bits = header.getUint8(4) === CLASS_64 ? 64 : 32;
   const little = header.getUint8(5) === LITTLE_ENDIAN;
   const all = segments(read, header, bits, little);
+  // copied in part: what loads it dies of SIGBUS
+  if (all.some(({ type, offset, length }) => type === PT_LOAD && offset + length > fileBytes))
+    return undefined;
   const loader = all.find(({ type }) => type === PT_INTERP)?.content();
   return {
     bits,
@@ -136,7 +140,7 @@ function parse(read: Read): Elf | undefined {
 /**
  * Reads the headers of a program or library.
  *
- * @returns undefined if it is no ELF file
+ * @returns undefined if it is no ELF file, or only a part of one
  * @throws what the file system throws
  */
 export function readElf(path: string): Elf | undefined {
@@ -145,7 +149,7 @@ export function readElf(path: string): Elf | undefined {
     return parse((position, length) => {
       const buffer = Buffer.alloc(length);
       return buffer.subarray(0, readSync(fd, buffer, 0, length, position));
-    });
+    }, fstatSync(fd).size);
   } catch (error) {
     if (error instanceof RangeError) return undefined; // cut off in the middle of its headers
     throw error;

@@ -103,6 +103,19 @@ test("refuses a musl library for a glibc program", () => {
   );
 });
 
+test("refuses a library that was cut off", () => {
+  using dir = tempDir();
+  const library = dir.join("libxbind.so");
+  const whole = readFileSync(libraryPath("xbind"));
+  for (const bytes of [100, 1000, whole.length / 2]) {
+    writeFileSync(library, whole.subarray(0, bytes));
+    expect(
+      obstacleTo(() => {}, library),
+      String(bytes),
+    ).toBe(`${library} is not a library, or only a part of one`);
+  }
+});
+
 test("accepts a program that is set-user-ID to the user who runs it", () => {
   expect(obstacleTo((path) => chmodSync(path, 0o4755))).toBeUndefined();
 });

@@ -125,7 +125,7 @@ export function unusable(library: string): Obstacle | undefined {
     };
   }
   return {
-    found: `${library} is not a library`,
+    found: `${library} is not a library, or only a part of one`,
     remedy: REINSTALL,
   };
 }
