@@ -1,6 +1,7 @@
 /* --user: the server becomes another user. */
 import { describe, expect, test } from "bun:test";
 import {
+  chmodSync,
   chownSync,
   copyFileSync,
   existsSync,
@@ -16,6 +17,7 @@ import {
   createNamespace,
   eventually,
   guardDescriptors,
+  HELD_TO_MODES,
   here,
   isRoot,
   tempDir,
@@ -79,6 +81,53 @@ describe.if(isRoot)("as root", () => {
     await using server = program;
     const { stdout } = await here.run([XSOCKET, "doctor", address]);
     expect(stdout).toContain(`process ${server.pid} of uid ${uid} listens\n`);
+  });
+
+  test.each([
+    ["of root's group", [], 0],
+    ["of another group", ["--group", "4300"], 4300],
+  ])(
+    "--user lets that user open the socket %s, and ask for the status",
+    async (_name, group, gid) => {
+      using dir = tempDir();
+      const args = ["--user", "daemon", ...group];
+      const { address, program } = await start(here, dir, { args });
+      await using _ = program;
+      const file = statSync(address);
+      expect([file.uid, file.gid, file.mode & 0o777]).toEqual([1, gid, 0o660]);
+      const told = [1, ALICE].map(async (who) => {
+        using its = tempDir();
+        const status = xsocketForEveryone(its, ["status", address], as(who));
+        return (await here.run(status)).stderr;
+      });
+      expect(await Promise.all(told)).toEqual(["", expect.stringContaining("EACCES")]);
+    },
+  );
+
+  test("--user can start again where root is held to modes, in place of a server that was killed", async () => {
+    using dir = tempDir();
+    const args = ["--user", "daemon", "--group", "4300"];
+    for (const time of ["first", "second"]) {
+      using repository = tempDir();
+      const words = ["serve", dir.join("control"), ...args];
+      await using program = here.spawn(xsocketForEveryone(repository, words, HELD_TO_MODES));
+      await program.says(/serving at|cannot .*/);
+      expect(program.stderr, time).toBe(`xsocket: serving at ${dir.join("control")}\n`);
+      program.kill("SIGKILL");
+    }
+  });
+
+  test("--user removes the socket file from a sticky directory", async () => {
+    using dir = tempDir();
+    mkdirSync(dir.join("shared"));
+    chmodSync(dir.join("shared"), 0o1777);
+    const address = dir.join("shared/control");
+    const args = ["--user", "daemon", "--shared-directory"];
+    const { program } = await start(here, dir, { address, args });
+    await using server = program;
+    server.kill("SIGTERM");
+    expect(await server.finished()).toBe(0);
+    expect(existsSync(address)).toBe(false);
   });
 
   test("--user resolves relative paths in the current directory", async () => {

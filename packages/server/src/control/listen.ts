@@ -1,8 +1,18 @@
-import { chownSync, readdirSync, statSync } from "node:fs";
+import {
+  accessSync,
+  chownSync,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  statSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { type Address, DEFAULT_ADDRESS, parseAddress, ProtocolError } from "@xsocket/protocol";
 import { loadSyscalls, type Syscalls, tried } from "@xsocket/xbind-native";
 import { checkedOptions } from "../_options.ts";
+import { O_PATH } from "../_path.ts";
 import { type Bounds, fitBounds } from "../bounds.ts";
 import { ServeError } from "../error.ts";
 import { type Log, say } from "../log.ts";
@@ -11,6 +21,7 @@ import { adoptListener } from "./adopt.ts";
 import { type Claim, claimAddress } from "./claim.ts";
 import { strangersWarning, type User } from "./directory.ts";
 import { groupId } from "./group.ts";
+import type { SocketFile } from "./socket-file.ts";
 
 /**
  * Reads the address of a socket that is to be made.
@@ -64,9 +75,9 @@ export async function listen(sys: Syscalls, options: ServeOptions, bounds: Bound
 }
 
 /**
- * Makes the control socket for a server that will run as another user, and gives it to that user. If
- * nothing else lies in the directory of the default address, the user gets that as well, so that the
- * file can be removed at the end.
+ * Makes the control socket for a server that will run as another user, and gives it to that user, who can then
+ * open it whatever its group is. If nothing else lies in the directory of the default address, the user gets that as
+ * well, so that the file can be removed at the end.
  *
  * @returns the listening socket; to be released only if this process could not become the user
  * @throws {ServeError} if it cannot be made
@@ -78,6 +89,7 @@ export async function bindControl(given: ServeOptions, user: User): Promise<Clai
   const claim = await listen(sys, { ...options, log: undefined }, bounds);
   const { address, file } = claim;
   if (!file) return claim;
+  giveFile(file, user);
   const giveBack = address === DEFAULT_ADDRESS ? giveDirectory(dirname(address), user) : undefined;
   warnOfStrangers(options.log, dirname(file.path), user); // the former owner has no rights there any more
   const release = async () => {
@@ -85,6 +97,26 @@ export async function bindControl(given: ServeOptions, user: User): Promise<Clai
     giveBack?.();
   };
   return { ...claim, release };
+}
+
+/*
+ * By descriptor, since whoever owns the directory may have put another file there. It stays root's without CAP_CHOWN,
+ * and where root, without CAP_DAC_OVERRIDE, could not connect any more to see whether a server listens.
+ */
+function giveFile({ path, dev, ino }: SocketFile, user: User): void {
+  const fd = tried(() => openSync(path, O_PATH | constants.O_NOFOLLOW)) ?? -1;
+  if (fd < 0) return;
+  const file = `/proc/self/fd/${fd}`;
+  const found = fstatSync(fd, { bigint: true });
+  try {
+    if (!found.isSocket() || found.dev !== dev || found.ino !== ino) return;
+    chownSync(file, user.uid, -1);
+    accessSync(file, constants.W_OK);
+  } catch {
+    tried(() => chownSync(file, 0, -1));
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /* Without CAP_CHOWN it stays root's, and the file stays at the end: the next start replaces it. */
