@@ -267,14 +267,12 @@ test("without a command prints the usage and exits with code 2", async () => {
 });
 
 test("reports an XSOCKET_BUN that is not Bun", async () => {
-  for (const path of ["/nowhere/bun", "/usr/bin", "/etc/passwd"])
+  for (const path of ["bun", "/nowhere/bun", "/usr/bin", "/etc/passwd"])
     await expectSentence(
       ["env", `XSOCKET_BUN=${path}`, XSOCKET, "--version"],
       1,
-      path,
-      "absolute path of Bun",
+      `XSOCKET_BUN is "${path}", which is not the absolute path of a program that this user may run: `,
     );
-  await expectSentence(["env", "XSOCKET_BUN=bun", XSOCKET, "--version"], 1, "absolute");
 });
 
 test("the launcher alone reports that the rest of the command is missing", async () => {

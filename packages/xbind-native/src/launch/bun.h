@@ -25,7 +25,7 @@ struct bun {
  * skipped: what lies in the current directory must not decide what runs.
  *
  * Return: 0, -ENOENT if there is none, -EINVAL if $XSOCKET_BUN is not the absolute path of a
- * program.
+ * program that this user may run.
  */
 int bun_find(struct bun *bun);
 

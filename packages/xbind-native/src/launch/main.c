@@ -91,7 +91,8 @@ static int launch(struct bun *bun, int argc, char **argv)
 	close(nowhere);
 	int rc = bun_find(bun);
 	if (rc == -EINVAL)
-		return words_fail("XSOCKET_BUN is \"%s\": give the absolute path of Bun",
+		return words_fail("XSOCKET_BUN is \"%s\", which is not the absolute path of a "
+		                  "program that this user may run: give that of Bun",
 		                  getenv("XSOCKET_BUN"));
 	if (rc < 0)
 		return words_fail("Bun " XSOCKET_BUN_VERSION " was not found: put it into PATH, or "
