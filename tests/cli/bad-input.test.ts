@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { copyFileSync, mkdirSync } from "node:fs";
+import { copyFileSync, linkSync, mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
 import {
@@ -298,5 +298,17 @@ test("prints each mistake of a policy with file and line", async () => {
     expect(stderr.replaceAll(/^xsocket: .*\/policy\.toml:(\d+): (rule \d): .*$/gm, "$1 $2")).toBe(
       `2 rule 1\n${"6 rule 2\n".repeat(8)}`,
     );
+  }
+});
+
+test("serve refuses to write its audit into its policy, by whatever name", async () => {
+  using dir = tempDir();
+  await Bun.write(dir.join("policy"), '[[rule]]\naction = "allow"\n');
+  symlinkSync("policy", dir.join("link"));
+  linkSync(dir.join("policy"), dir.join("second"));
+  for (const name of ["policy", "link", "second"]) {
+    const files = ["--policy", dir.join("policy"), "--audit", dir.join(name)];
+    const serve = ["timeout", "5", XSOCKET, "serve", ...files, dir.join("control")];
+    await expectSentence(serve, 2, dir.join(name), "a file of its own");
   }
 });

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { shellWord } from "@xsocket/protocol";
 import {
   BOUND_MAX,
@@ -17,6 +18,7 @@ import {
   type RuleFlags,
   type ServiceOptions,
 } from "@xsocket/server";
+import { tried } from "@xsocket/xbind-native";
 import { controlSocket } from "./address.ts";
 import { userPath } from "./directory.ts";
 import { FailureError, MisuseError } from "./errors.ts";
@@ -85,10 +87,22 @@ function identity(name: string): Identity {
   );
 }
 
+/* Whether both names lead to the same ordinary file; two options may well name /dev/null or a terminal. */
+function isOneFile(one: string, other: string): boolean {
+  const [first, second] = [one, other].map((path) => tried(() => statSync(path, { bigint: true })));
+  return first?.isFile() === true && first.dev === second?.dev && first.ino === second.ino;
+}
+
 /* Other programs take "-" for standard output; here it would be a file of that name. */
-function auditFile(name: string): string {
-  if (name !== "-") return userPath(name);
-  throw new MisuseError("--audit takes a file: /dev/stdout is standard output, ./- one named so");
+function auditFile(name: string, policyName?: string): string {
+  if (name === "-")
+    throw new MisuseError("--audit takes a file: /dev/stdout is standard output, ./- one named so");
+  const path = userPath(name);
+  if (policyName !== undefined && isOneFile(path, userPath(policyName)))
+    throw new MisuseError(
+      `--audit would write into the policy, ${path}: give the audit a file of its own`,
+    );
+  return path;
 }
 
 const RULES = ["allow-user", "allow-group", "sockets-per-minute"] as const;
@@ -138,7 +152,7 @@ export function serviceOptions(args: ServeArgs): ServiceOptions {
     refuseDescriptors: args["refuse-descriptors"] === true,
     successor: mapped(args.user, (name) => successorAs(identity(name))),
     policy: policy(args),
-    auditFile: mapped(args.audit, auditFile),
+    auditFile: mapped(args.audit, (name) => auditFile(name, args.policy)),
     metrics: mapped(args.metrics, (word) => {
       const isPath = word.includes("/") && !word.includes("://");
       return parseMetricsAddress(isPath ? userPath(word) : word, remote);
