@@ -1,3 +1,4 @@
+import { FAMILIES, type Names, PROTOCOLS, TYPES } from "@xsocket/server";
 import type { ArgDef } from "citty";
 import { argumentsOf, type Command, optionsOf } from "../command.ts";
 import { COMMANDS } from "../commands.ts";
@@ -27,11 +28,19 @@ export interface Entry {
 }
 
 const HELP: Option = { name: "help", description: "Show the help", values: undefined };
-const HINTS: Record<string, "files" | "users" | "groups"> = {
-  PATH: "files",
-  FILE: "files",
-  USER: "users",
-  GROUP: "groups",
+
+function wordsOf({ prefix, values }: Names): Values {
+  return { kind: "words", words: [...values.keys()].map((name) => prefix + name) };
+}
+
+const HINTS: Record<string, Values> = {
+  PATH: { kind: "files" },
+  FILE: { kind: "files" },
+  USER: { kind: "users" },
+  GROUP: { kind: "groups" },
+  FAMILY: wordsOf(FAMILIES),
+  TYPE: wordsOf(TYPES),
+  PROTOCOL: wordsOf(PROTOCOLS),
 };
 
 /* The valueHint of a table says what a value is: words in small letters, or a kind in capitals. */
@@ -39,8 +48,7 @@ function valuesOf(definition: ArgDef): Values {
   if ("options" in definition) return { kind: "words", words: definition.options };
   const hints = (definition.valueHint ?? "").split("|");
   if (hints.every((hint) => /^[a-z]+$/.test(hint))) return { kind: "words", words: hints };
-  const kind = hints.map((hint) => HINTS[hint]).find((known) => known !== undefined);
-  return { kind: kind ?? "any" };
+  return hints.map((hint) => HINTS[hint]).find((known) => known !== undefined) ?? { kind: "any" };
 }
 
 function option([name, definition]: [string, ArgDef]): Option {
