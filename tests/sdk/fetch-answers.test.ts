@@ -158,6 +158,22 @@ test("reading an encoded body after an abort fails with the signal's reason", as
   }
 });
 
+/* As by the handler of another answer of that moment. */
+test("an abort just after the head of an answer ends its body", async () => {
+  await using server = await startServer();
+  using web = await rawServer(server.path, RAW);
+  using there = fetchVia(server.path);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const remove = signal.removeEventListener.bind(signal);
+  signal.removeEventListener = (...listener: Parameters<typeof remove>): void => {
+    remove(...listener); // of the part that waits for the head
+    controller.abort("enough");
+  };
+  const response = await there(`http://127.0.0.1:${web.port}/endless`, { signal });
+  await expect(response.text()).rejects.toBe("enough");
+});
+
 test("a request with an invalid CA fails", async () => {
   await using server = await startServer();
   using web = await rawServer(server.path, RAW);

@@ -146,6 +146,7 @@ function bodyOf(answer: IncomingMessage, { init, signal, url }: Plan): ReadableS
     stream.destroy(signal?.aborted ? signal.reason : undefined); // first, so that the reader gets this error
     answer.destroy();
   };
+  if (signal?.aborted) abort(); // in a microtask since the head arrived
   signal?.addEventListener("abort", abort, { once: true });
   stream.once("close", () => signal?.removeEventListener("abort", abort));
   // a reason such as null would not reach the reader as the stream's error
