@@ -135,8 +135,7 @@ export function atCaller(error: Error): Error {
 
 /** Turns the error of a native call into an XSocketError; others are bugs or aborts, and stay. */
 export function failed(error: unknown, step: XSocketStep, server: string, asked: string): unknown {
-  if (!(error instanceof SyscallError)) return error;
-  return new XSocketError({ code: error.code, step, server, asked, cause: error });
+  return failedCall(error, server, asked, { step });
 }
 
 const STEPS: Record<string, XSocketStep> = { bind: "bind", listen: "listen", connect: "connect" };
@@ -146,11 +145,11 @@ export function failedCall(
   error: unknown,
   server: string,
   asked: string,
-  call?: Pick<XSocketFailure, "syscall" | "address" | "port">,
+  known?: Partial<XSocketFailure>,
 ): unknown {
   if (!(error instanceof SyscallError)) return error;
   const step = STEPS[error.call] ?? "adopt";
-  return new XSocketError({ code: error.code, step, server, asked, cause: error, ...call });
+  return new XSocketError({ code: error.code, step, server, asked, cause: error, ...known });
 }
 
 /** Whether the server's policy refuses the socket: one of the other IP version may be allowed. */
