@@ -11,6 +11,7 @@ import {
 import {
   eventually,
   guardDescriptors,
+  HELD_TO_MODES,
   here,
   isChrooted,
   isRoot,
@@ -51,6 +52,14 @@ test("replaces the stale socket of a killed server", async () => {
   expect(lstatSync(path).isSocket()).toBe(true);
   await using server = await startServer({ path });
   expect(askOnce(server.path)).toBe(0);
+});
+
+test("says what to do about a socket that this user may not open", async () => {
+  await using server = await startServer({ args: ["--mode", "000"] });
+  const second = await here.run([...HELD_TO_MODES, XSOCKET, "serve", server.path]);
+  expect(second.stderr).toMatch(
+    /: EACCES\. Choose another path, or remove that file if no server listens there\n$/,
+  );
 });
 
 test("leaves a stale socket that is a mount point and gives a remedy", async () => {

@@ -179,7 +179,11 @@ function expectDead(sys: Syscalls, address: Address, text = formatAddress(addres
     if (rc === -errno.ECONNREFUSED || rc === -errno.ENOENT) return;
     if (rc === 0 || rc === -errno.EAGAIN || rc === -errno.EPROTOTYPE)
       throw inUse(text, listenerOf(sys, fd));
-    throw systemError(`see whether a server listens at ${text}`, new SyscallError("connect", -rc));
+    throw systemError(
+      `see whether a server listens at ${text}`,
+      new SyscallError("connect", -rc),
+      "Choose another path, or remove that file if no server listens there",
+    );
   } finally {
     sys.close(fd);
   }
