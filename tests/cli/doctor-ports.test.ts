@@ -116,6 +116,16 @@ describe("doctor reports", () => {
     expectOnly(other, "libraries", /libxsocket\.so cannot be loaded \(.*xs1_/, /this version/);
   });
 
+  test("libraries when libxsocket is cut off, whose pages nobody can load", async () => {
+    using dir = tempDir();
+    const env = { XSOCKET_LIBDIR: dir.path };
+    copyFileSync(libraryPath("xbind"), dir.join("libxbind.so"));
+    const half = await Bun.file(libraryPath("xsocket")).bytes();
+    writeFileSync(dir.join("libxsocket.so"), half.subarray(0, half.length / 2));
+    const rows = await examine(["/nowhere/control"], { env });
+    expectOnly(rows, "libraries", /libxsocket\.so is not a library, or only a part/, /reinstall/);
+  });
+
   test("libraries when libxsocket is missing, since nothing else can be tried", async () => {
     using dir = tempDir();
     const env = { XSOCKET_LIBDIR: dir.path };

@@ -1,4 +1,5 @@
-import { loadSyscalls, tried } from "@xsocket/xbind-native";
+import { libraryPath, loadSyscalls, tried } from "@xsocket/xbind-native";
+import { unusable } from "../preloadable.ts";
 import { askedRow, handoverRows, KINDS, namespaceRow } from "./handover.ts";
 import { librariesRow, programRow } from "./local.ts";
 import { PORT_NAMES, portRows } from "./port.ts";
@@ -59,7 +60,8 @@ export function examine(setup: Setup): Row[] {
   const libraries = librariesRow();
   const [first, ...words] = setup.program;
   const program = first === undefined ? [] : [programRow(first, words, libraries)];
-  if (!tried(loadSyscalls)) {
+  // one that was cut off would end this process
+  if (!tried(() => !unusable(libraryPath("xsocket")) && loadSyscalls())) {
     const why = "needs libxsocket.so";
     const rest = ["socket", "permission", "server"].map((name) => skipped(name, why));
     return [libraries, ...program, ...rest, ...unasked(setup, why)];
