@@ -278,6 +278,15 @@ describe.if(isRoot)("as root", () => {
     expect(readdirSync(dir.path)).not.toContain("control");
   });
 
+  test("--user with a NOTIFY_SOCKET that nobody has fails and leaves no socket file", async () => {
+    using dir = tempDir();
+    const argv = xsocketForEveryone(dir, ["serve", dir.join("control"), "--user", "daemon"]);
+    const { code, stderr } = await here.run(argv, { env: { NOTIFY_SOCKET: dir.join("none") } });
+    expect(stderr).toStartWith("xsocket: cannot reach the service manager at NOTIFY_SOCKET=");
+    expect(code).toBe(1);
+    expect(existsSync(dir.join("control"))).toBe(false);
+  });
+
   test("--user fails when that user may not run the command, and leaves no socket file", async () => {
     using dir = tempDir(0o700);
     await using target = await createNamespace();

@@ -60,6 +60,7 @@ async function becomeUser(
       `only root can become another user, and this is uid ${process.geteuid?.()}: start the server as root, or without --user`,
     );
   refuseUnreadable(successor);
+  openNotifier(sys, { ...process.env })[Symbol.dispose](); // a wrong NOTIFY_SOCKET is told before anything is made
   const bound = activation ? undefined : await bindControl(options, user);
   try {
     const fd = bound?.listenFd ?? activation?.fd ?? -1;
