@@ -138,8 +138,8 @@ test.if(isRoot)(
   async () => {
     using dir = tempDir(0o755);
     const path = dir.join("control");
-    const args = ["--mode", "0666", "--max-connections", "4"];
-    await using server = await startServer({ path, args });
+    const args = ["--max-connections", "4", "--max-connections-per-user", "4"];
+    await using server = await startServer({ path, args: [...args, "--mode", "0666"] });
     await using users = new AsyncDisposableStack();
     users.use(await holding(path, 65534, 4, "silent"));
     expect((await here.run([XSOCKET, "status", path])).code).toBe(0);
@@ -148,6 +148,22 @@ test.if(isRoot)(
     users.use(await holding(path, 65533, 4, "silent"));
     await server.program.says(/refused process \d+ of uid 65533: there are 4 connections already/);
     expect(own.map((client) => client.ask())).toEqual(OKAY);
+  },
+);
+
+test.if(isRoot)(
+  "one user with silent connections leaves others room where only the total is set",
+  async () => {
+    using dir = tempDir(0o755);
+    const path = dir.join("control");
+    const args = ["--mode", "0666", "--max-connections", "40"];
+    await using server = await startServer({ path, args });
+    await using _ = await holding(path, 65534, 40, "silent");
+    await server.program.says(
+      /refused process \d+ of uid 65534: the user has 30 connections already/,
+    );
+    await using other = await holding(path, 65533, 1, "idle");
+    expect(other.stdout).toBe("held 5853303200000000\n");
   },
 );
 

@@ -52,6 +52,22 @@ test.if(isRoot)(
 );
 
 test.if(isRoot)(
+  "one user with unread sockets leaves others room where only the total is set",
+  async () => {
+    using dir = tempDir(0o755);
+    const path = dir.join("control");
+    await using _ = await startServer({ path, args: ["--mode", "0666", "--max-in-flight", "40"] });
+    await using users = new AsyncDisposableStack();
+    users.use(await holding(path, 65534, 40, "unread"));
+    expect(askStatus(native, path, 1000).stats).toMatchObject({
+      inFlight: 30,
+      refusedInFlight: 10,
+    });
+    expect(askOnce(path)).toBe(0);
+  },
+);
+
+test.if(isRoot)(
   "two users with unread sockets leave others room below the bound for all",
   async () => {
     using dir = tempDir(0o755);

@@ -14,9 +14,9 @@ import { flag, type Given, once, option } from "./command.ts";
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of that record
 const LEVELS = Object.keys(LOG_LEVELS) as LogLevel[];
 
-/* An option that sets a bound of the server. */
-function bound(name: keyof Bounds, description: string) {
-  const text = `${description} (default: ${DEFAULT_BOUNDS[name]})`;
+/* An option that sets a bound of the server. `cut` says what may lower its default. */
+function bound(name: keyof Bounds, description: string, cut = "") {
+  const text = `${description} (default: ${DEFAULT_BOUNDS[name]}${cut})`;
   return { ...option("NUMBER", text), bound: name };
 }
 
@@ -61,11 +61,16 @@ export const SERVE_ARGS = {
     `Largest number of serving threads, started when needed; each takes 4 to 20 MB of memory, 30 with --audit (default: ${DEFAULT_THREADS})`,
   ),
   "max-connections": bound("maxConnections", "Connections at once"),
-  "max-connections-per-user": bound("maxConnectionsPerUid", "Connections at once for each user"),
+  "max-connections-per-user": bound(
+    "maxConnectionsPerUid",
+    "Connections at once for each user",
+    ", but at most 3/4 of all",
+  ),
   "max-in-flight": bound("maxInFlight", "Sockets sent and not yet received"),
   "max-in-flight-per-user": bound(
     "maxInFlightPerUid",
     "Sockets sent and not yet received, for each user",
+    ", but at most 3/4 of all",
   ),
   "first-request-ms": bound("firstRequestMs", "Time for the first request, in milliseconds"),
   "take-reply-ms": bound("takeReplyMs", "Time to receive a reply, in milliseconds"),

@@ -22,8 +22,16 @@ test("reserves the descriptors of the threads", () => {
 });
 
 test("a per-user bound never exceeds the bound for all users", () => {
-  expect(fitBounds({ maxConnections: 4 }, 1024, 4).maxConnectionsPerUid).toBe(4);
-  expect(fitBounds({ maxInFlight: 4 }, 1024, 4).maxInFlightPerUid).toBe(4);
+  const four = { maxConnections: 4, maxConnectionsPerUid: 5, maxInFlight: 4, maxInFlightPerUid: 5 };
+  const found = fitBounds(four, 1024, 4);
+  expect(found).toMatchObject({ maxConnectionsPerUid: 4, maxInFlightPerUid: 4 });
+});
+
+test("one user leaves a quarter to the others, unless that user's bound is set", () => {
+  const found = fitBounds({ maxConnections: 1000, maxInFlight: 400 }, 1_000_000, 4);
+  expect(found).toMatchObject({ maxConnectionsPerUid: 750, maxInFlightPerUid: 300 });
+  const all = { maxConnections: 1000, maxConnectionsPerUid: 1000 };
+  expect(fitBounds(all, 1_000_000, 4)).toMatchObject(all);
 });
 
 test("a user may use what others leave, except a quarter reserved for users with few", () => {

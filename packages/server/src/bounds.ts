@@ -9,13 +9,13 @@ export interface Bounds {
    * have at most 8.
    */
   readonly maxConnections: number;
-  /** Connections at once for each user id. */
+  /** Connections at once for each user id. Unless it is set, it is at most three quarters of those of all. */
   readonly maxConnectionsPerUid: number;
   /**
    * Sockets sent and not yet received, of all users together. The last quarter is kept in the same way.
    */
   readonly maxInFlight: number;
-  /** Sockets sent and not yet received, for each user id. */
+  /** Sockets sent and not yet received, for each user id. Unless it is set, at most three quarters of all. */
   readonly maxInFlightPerUid: number;
   /** Milliseconds that a new connection has for its first request. */
   readonly firstRequestMs: number;
@@ -69,11 +69,10 @@ function bound(given: GivenBounds, name: keyof Bounds): number {
   return given[name] ?? DEFAULT_BOUNDS[name];
 }
 
-/* A user's bound: as asked for, else the default, cut to three quarters of the total where descriptors are scarce. */
-function share(given: GivenBounds, name: keyof Bounds, total: keyof Bounds, all: number): number {
-  const isScarce = all < bound(given, total);
-  const most = isScarce && given[name] === undefined ? Math.ceil(all * 0.75) : all;
-  return Math.min(bound(given, name), most);
+/* A user's bound: as asked for, else the default, or what is left beside the kept part of the total if that is less. */
+function share(given: GivenBounds, name: keyof Bounds, all: number): number {
+  const rest = all - Math.floor(all / KEPT_FOR_FEW);
+  return Math.min(given[name] ?? Math.min(DEFAULT_BOUNDS[name], rest), all);
 }
 
 /**
@@ -102,9 +101,9 @@ export function fitBounds(given: GivenBounds, descriptorLimit: number, threads: 
   const maxInFlight = Math.min(bound(given, "maxInFlight"), Math.ceil(descriptorLimit / 2));
   return {
     maxConnections,
-    maxConnectionsPerUid: share(given, "maxConnectionsPerUid", "maxConnections", maxConnections),
+    maxConnectionsPerUid: share(given, "maxConnectionsPerUid", maxConnections),
     maxInFlight,
-    maxInFlightPerUid: share(given, "maxInFlightPerUid", "maxInFlight", maxInFlight),
+    maxInFlightPerUid: share(given, "maxInFlightPerUid", maxInFlight),
     firstRequestMs: bound(given, "firstRequestMs"),
     takeReplyMs: bound(given, "takeReplyMs"),
     backlog: bound(given, "backlog"),
