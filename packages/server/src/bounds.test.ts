@@ -14,6 +14,9 @@ test("a low limit of descriptors lowers the bounds that depend on it", () => {
   expect(bounds.maxInFlightPerUid).toBe(384);
   // a bound that was set explicitly leaves no share for other users
   expect(fitBounds({ maxInFlightPerUid: 500 }, 1024, 4).maxInFlightPerUid).toBe(500);
+  // but one that does not fit leaves as much as the default
+  const tooMany = { maxConnectionsPerUid: 2000, maxInFlightPerUid: 1000 };
+  expect(fitBounds(tooMany, 1024, 4)).toEqual(bounds);
 });
 
 test("reserves the descriptors of the threads", () => {

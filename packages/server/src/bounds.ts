@@ -69,10 +69,13 @@ function bound(given: GivenBounds, name: keyof Bounds): number {
   return given[name] ?? DEFAULT_BOUNDS[name];
 }
 
-/* A user's bound: as asked for, else the default, or what is left beside the kept part of the total if that is less. */
-function share(given: GivenBounds, name: keyof Bounds, all: number): number {
+/* A user's bound: as asked for, else the default. If that does not fit, what is left beside the kept part of the total. */
+function share(given: GivenBounds, name: keyof Bounds, total: keyof Bounds, all: number): number {
+  const own = given[name];
   const rest = all - Math.floor(all / KEPT_FOR_FEW);
-  return Math.min(given[name] ?? Math.min(DEFAULT_BOUNDS[name], rest), all);
+  if (own === undefined) return Math.min(DEFAULT_BOUNDS[name], rest);
+  const asked = Math.min(own, bound(given, total));
+  return asked > all ? rest : asked;
 }
 
 /**
@@ -101,9 +104,9 @@ export function fitBounds(given: GivenBounds, descriptorLimit: number, threads: 
   const maxInFlight = Math.min(bound(given, "maxInFlight"), Math.ceil(descriptorLimit / 2));
   return {
     maxConnections,
-    maxConnectionsPerUid: share(given, "maxConnectionsPerUid", maxConnections),
+    maxConnectionsPerUid: share(given, "maxConnectionsPerUid", "maxConnections", maxConnections),
     maxInFlight,
-    maxInFlightPerUid: share(given, "maxInFlightPerUid", maxInFlight),
+    maxInFlightPerUid: share(given, "maxInFlightPerUid", "maxInFlight", maxInFlight),
     firstRequestMs: bound(given, "firstRequestMs"),
     takeReplyMs: bound(given, "takeReplyMs"),
     backlog: bound(given, "backlog"),
