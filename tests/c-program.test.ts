@@ -9,13 +9,13 @@ import {
   hasCookies,
   hasIpv6,
   here,
+  ROOT,
   startServer,
   type TempDir,
   tempDir,
 } from "./harness/index.ts";
 
 const KINDS = ["tcp4", "tcp6", "udp4", "udp6"];
-const ROOT = join(import.meta.dir, "..");
 const SOURCE = join(import.meta.dir, "programs/four_sockets.c");
 const LINKINGS = [
   ["shared", "", ""],

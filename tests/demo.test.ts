@@ -1,12 +1,12 @@
 /* What `./dev demo` runs, to its end and interrupted: its output, and that it leaves nothing. */
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { eventually, guardDescriptors, here, typed } from "./harness/index.ts";
+import { dirname } from "node:path";
+import { eventually, guardDescriptors, here, ROOT, typed } from "./harness/index.ts";
 
 const DEMO = ["sh", "scripts/demo.sh"];
 const OPTIONS = {
-  cwd: join(import.meta.dir, ".."),
+  cwd: ROOT,
   env: {
     PATH: `${dirname(process.execPath)}:${process.env["PATH"]}`,
     XSOCKET_BUN: process.execPath,

@@ -20,14 +20,13 @@ import {
   here,
   isContained,
   isRoot,
+  ROOT,
   tempDir,
   type TempDir,
 } from "./harness/index.ts";
 import { succeed } from "./harness/install.ts";
 
 guardDescriptors();
-
-const ROOT = join(import.meta.dir, "..");
 
 /* A checkout with nothing but ./dev. */
 function checkout(dir: TempDir): string {

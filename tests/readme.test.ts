@@ -3,10 +3,8 @@ import { expect, test } from "bun:test";
 import { mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { blocksOf } from "./docs/blocks.ts";
-import { guardDescriptors, hasIpv6, here, isRoot, OWN_MACHINE } from "./harness/index.ts";
+import { guardDescriptors, hasIpv6, here, isRoot, OWN_MACHINE, ROOT } from "./harness/index.ts";
 import { INSTALL_MS } from "./harness/install.ts";
-
-const ROOT = join(import.meta.dir, "..");
 
 /* A word of each block, and the name of the file in which readme.sh runs it. */
 const RUN: Readonly<Record<string, string>> = {

@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { ROOT } from "./harness/root.ts";
 
 interface Manifest {
   readonly version: string;
@@ -9,8 +10,6 @@ interface Manifest {
   readonly devDependencies: Readonly<Record<string, string>>;
   readonly engines?: { readonly bun: string };
 }
-
-const ROOT = join(import.meta.dir, "..");
 
 function manifest(path: string): Manifest {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the repository's own file

@@ -12,12 +12,13 @@ import {
   guardDescriptors,
   netnsCookie,
   type Place,
+  ROOT,
   startServer,
   tempDir,
 } from "../harness/index.ts";
 
 const BUN = process.env["XSOCKET_BUN_ARM64"];
-const LIBRARIES = join(import.meta.dir, "../../build/aarch64/packages/xbind-native");
+const LIBRARIES = join(ROOT, "build/aarch64/packages/xbind-native");
 const EMULATOR = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"];
 const START_MS = 30_000; // Bun takes a few seconds there, more on a busy machine
 const PORT = 7000;

@@ -10,13 +10,14 @@ import {
   isRoot,
   OWN_MOUNTS,
   refusing,
+  ROOT,
   startServer,
   XSOCKET,
 } from "../harness/index.ts";
 
 guardDescriptors();
 
-const MAIN = join(import.meta.dir, "../../packages/cli/src/main.ts");
+const MAIN = join(ROOT, "packages/cli/src/main.ts");
 
 const FAMILY = "import socket; s = socket.socket(fileno=3); print(s.family.name, s.getsockname())";
 

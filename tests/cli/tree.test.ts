@@ -9,11 +9,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { isAbsolute, join } from "node:path";
-import { guardDescriptors, here, tempDir } from "../harness/index.ts";
+import { guardDescriptors, here, ROOT, tempDir } from "../harness/index.ts";
 
 guardDescriptors();
-
-const ROOT = join(import.meta.dir, "../..");
 
 /* Runs the command as the launcher does, but keeps Bun's variables. */
 async function run(root: string, env: Record<string, string>, ...words: readonly string[]) {

@@ -4,8 +4,8 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { encode, type Message } from "@xsocket/protocol";
+import { ROOT } from "../harness/root.ts";
 
-const ROOT = join(import.meta.dir, "../..");
 const page = readFileSync(join(ROOT, "docs/ARCHITECTURE.md"), "utf8");
 
 /* The words in backquotes of a section's tables that have this form. */

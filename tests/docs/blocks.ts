@@ -1,6 +1,5 @@
 import { join } from "node:path";
-
-const ROOT = join(import.meta.dir, "../..");
+import { ROOT } from "../harness/root.ts";
 
 /** A block of code in a page. */
 interface Block {

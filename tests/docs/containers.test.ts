@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { dirname, join } from "node:path";
 import { errno, libraryPath } from "@xsocket/xbind-native";
-import { guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
+import { guardDescriptors, here, ROOT, startServer, tempDir } from "../harness/index.ts";
 
 guardDescriptors();
 
@@ -18,7 +18,7 @@ for number, line in enumerate(sys.stdin, 1):
         print("error", number, error.errno, flush=True)
 `;
 const ENV = {
-  PYTHONPATH: join(import.meta.dir, "../../python"),
+  PYTHONPATH: join(ROOT, "python"),
   XSOCKET_LIBDIR: dirname(libraryPath("xsocket")),
 };
 

@@ -2,11 +2,10 @@
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { guardDescriptors, here } from "../harness/index.ts";
+import { guardDescriptors, here, ROOT } from "../harness/index.ts";
 
 guardDescriptors();
 
-const ROOT = join(import.meta.dir, "../..");
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 const page = read("docs/CONTRIBUTING.md");
 

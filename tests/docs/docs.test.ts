@@ -1,12 +1,11 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
-import { guardDescriptors, here, OWN_MACHINE, tempDir } from "../harness/index.ts";
+import { guardDescriptors, here, OWN_MACHINE, ROOT, tempDir } from "../harness/index.ts";
 import { blocksOf } from "./blocks.ts";
 
 guardDescriptors();
 
-const ROOT = join(import.meta.dir, "../..");
 const PAGES = ["docs/tutorial-vpn.md", "docs/tutorial-sandbox.md", "packages/cli/README.md"];
 
 /* A word of each block that is not ```sh, and why it is not run here. */

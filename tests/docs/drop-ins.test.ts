@@ -2,10 +2,9 @@
 import { expect, test } from "bun:test";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { guardDescriptors, tempDir, verifyUnit } from "../harness/index.ts";
+import { guardDescriptors, ROOT, tempDir, verifyUnit } from "../harness/index.ts";
 import { blocksOf } from "./blocks.ts";
 
-const ROOT = join(import.meta.dir, "../..");
 const SECTION = /^\[(?:Unit|Service)\]$/m;
 
 guardDescriptors();

@@ -2,9 +2,9 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { ROOT } from "../harness/root.ts";
 import { EXIT } from "../../packages/cli/src/errors.ts";
 
-const ROOT = join(import.meta.dir, "../..");
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 
 /* The text below a heading of docs/errors.md, up to the next one. */

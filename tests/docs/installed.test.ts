@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { guardDescriptors, here, isRoot, OWN_MACHINE } from "../harness/index.ts";
+import { guardDescriptors, here, isRoot, OWN_MACHINE, ROOT } from "../harness/index.ts";
 import { INSTALL_MS } from "../harness/install.ts";
 
 guardDescriptors();
@@ -9,7 +9,7 @@ test.if(isRoot)(
   "after ./dev install the commands of the original work, and ./dev uninstall removes everything",
   async () => {
     const script = join(import.meta.dir, "installed.sh");
-    const dev = join(import.meta.dir, "../../dev");
+    const dev = join(ROOT, "dev");
     const { code, stdout, stderr } = await here.run([...OWN_MACHINE, "bash", script, dev], {
       withinMs: INSTALL_MS,
       env: { PATH: `/usr/local/sbin:/usr/local/bin:${process.env["PATH"]}` },

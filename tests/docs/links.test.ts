@@ -2,10 +2,9 @@
 import { expect, test } from "bun:test";
 import { cpSync, existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { tempDir } from "../harness/index.ts";
+import { ROOT, tempDir } from "../harness/index.ts";
 import { succeed } from "../harness/install.ts";
 
-const ROOT = join(import.meta.dir, "../..");
 const IGNORED = /(?:^|\/)(?:node_modules|build)\//;
 
 const pages = [...new Bun.Glob("**/*.md").scanSync(ROOT)].filter((page) => !IGNORED.test(page));

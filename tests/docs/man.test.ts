@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { manPage } from "../../packages/cli/man.ts";
-import { here } from "../harness/index.ts";
+import { here, ROOT } from "../harness/index.ts";
 
-const MAN = join(import.meta.dir, "../../docs/man");
+const MAN = join(ROOT, "docs/man");
 const PAGES = ["xsocket.1", "xsocket.3", "xbind.7", "xsocket.service.8"];
 
 test("xsocket(1) is what man.ts generates from the options and defaults of the code", async () => {

@@ -7,12 +7,11 @@ import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { MisuseError } from "../../packages/cli/src/errors.ts";
 import { portWords } from "../../packages/cli/src/ports.ts";
 import { DEFAULT_TIMEOUT_MS } from "../../packages/client/src/_deadline.ts";
-import { guardDescriptors, here } from "../harness/index.ts";
+import { guardDescriptors, here, ROOT } from "../harness/index.ts";
 import { numbersFrom } from "../harness/numbers.ts";
 
 guardDescriptors();
 
-const ROOT = join(import.meta.dir, "../..");
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 const NATIVE = "packages/xbind-native/src";
 

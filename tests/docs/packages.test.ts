@@ -1,11 +1,10 @@
 /* `cmake --install` installs what docs/packages.md lists. */
 import { expect, test } from "bun:test";
 import { dirname, join } from "node:path";
-import { guardDescriptors, here, tempDir } from "../harness/index.ts";
+import { guardDescriptors, here, ROOT, tempDir } from "../harness/index.ts";
 import { INSTALL_MS, succeed } from "../harness/install.ts";
 import { blocksOf } from "./blocks.ts";
 
-const ROOT = join(import.meta.dir, "../..");
 const { version }: { version: string } = await Bun.file(join(ROOT, "package.json")).json();
 
 /* makepkg's flags have a fortify level of their own, and a later compiler may warn of more. */

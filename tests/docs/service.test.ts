@@ -3,9 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAccounts, parsePolicy } from "@xsocket/server";
-import { here } from "../harness/index.ts";
+import { here, ROOT } from "../harness/index.ts";
 
-const ROOT = join(import.meta.dir, "../..");
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 
 /* The keys that the error about an unknown key lists. */

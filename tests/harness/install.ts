@@ -1,8 +1,7 @@
 import { join } from "node:path";
+import { ROOT } from "./root.ts";
 import { here, type Result } from "./place.ts";
 import type { TempDir } from "./temp.ts";
-
-const ROOT = join(import.meta.dir, "../..");
 
 /** The limit for configuring, building and installing, in milliseconds. */
 export const INSTALL_MS = 300_000;

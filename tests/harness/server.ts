@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { shellWord } from "@xsocket/protocol";
+import { ROOT } from "./root.ts";
 import { socketsOf } from "./descriptors.ts";
 import { createNamespace } from "./namespace.ts";
 import { here, type Place, type RunOptions } from "./place.ts";
@@ -9,9 +10,9 @@ import { tempDir } from "./temp.ts";
 import { eventually } from "./wait.ts";
 
 /** The command. */
-export const XSOCKET = join(import.meta.dir, "../../packages/cli/bin/xsocket");
+export const XSOCKET = join(ROOT, "packages/cli/bin/xsocket");
 /** The command as `bun x` and npm's directories have it. */
-export const START = join(import.meta.dir, "../../packages/cli/bin/start.bin");
+export const START = join(ROOT, "packages/cli/bin/start.bin");
 
 /** Quotes words for a shell. */
 export const typed = (...argv: readonly string[]): string => argv.map(shellWord).join(" ");

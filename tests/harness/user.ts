@@ -1,7 +1,6 @@
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
+import { ROOT } from "./root.ts";
 import type { TempDir } from "./temp.ts";
-
-const ROOT = join(import.meta.dir, "../..");
 
 /** Whether the tests run as root. */
 export const isRoot = process.geteuid?.() === 0;

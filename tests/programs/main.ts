@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { reasonOf } from "@xsocket/xbind-native";
+import { ROOT } from "../harness/root.ts";
 import { format } from "../../scripts/format.ts";
 import { choose } from "./choose.ts";
 import type { Program } from "./program.ts";
@@ -13,7 +14,7 @@ import { runProgram, versionOf } from "./run.ts";
 
 const AT_ONCE = 4; // most of a case is waiting
 const LIMIT_MS = 180_000; // of one case, far more than all its waits together
-const REPORT = join(import.meta.dir, "../../docs/compatibility.md");
+const REPORT = join(ROOT, "docs/compatibility.md");
 
 /* Bun misses the end of a process once in thousands of times: the other cases must go on. */
 function late(): Promise<never> {

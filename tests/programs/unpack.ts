@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { ROOT } from "../harness/root.ts";
 
 /** Where packages are unpacked, each in a directory of its name. */
-export const UNPACKED = join(import.meta.dir, "../../build/programs");
+export const UNPACKED = join(ROOT, "build/programs");
 
 /*
  * Downloads the package and unpacks it beside its version. In a directory of its own first, so that half a

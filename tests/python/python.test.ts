@@ -7,6 +7,7 @@ import {
   hasCookies,
   hasIpv6,
   here,
+  ROOT,
   startServer,
   tempDir,
 } from "../harness/index.ts";
@@ -14,7 +15,7 @@ import {
 guardDescriptors();
 
 const ENV = {
-  PYTHONPATH: join(import.meta.dir, "../../python"),
+  PYTHONPATH: join(ROOT, "python"),
   PYTHONDONTWRITEBYTECODE: "1",
   XSOCKET_LIBDIR: join(libraryPath("xsocket"), ".."),
 };

@@ -14,13 +14,13 @@ import {
   hasIpv6,
   here,
   OWN_MOUNTS,
+  ROOT,
   startServer,
   tempDir,
 } from "../harness/index.ts";
 
 guardDescriptors();
 
-const ROOT = join(import.meta.dir, "../..");
 const SOURCES = join(ROOT, "packages/client/src");
 
 interface Example {

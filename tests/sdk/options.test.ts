@@ -25,13 +25,13 @@ import {
   xsocket,
   xsocketSync,
 } from "@xsocket/client";
-import { guardDescriptors, startServer } from "../harness/index.ts";
+import { guardDescriptors, ROOT, startServer } from "../harness/index.ts";
 
 guardDescriptors();
 
 const BUN = realpathSync(Bun.resolveSync("@types/bun/package.json", import.meta.dir));
 const TYPES = dirname(Bun.resolveSync("bun-types/package.json", dirname(BUN)));
-const SOURCES = join(import.meta.dir, "../../packages/client/src");
+const SOURCES = join(ROOT, "packages/client/src");
 
 /* The property names of interfaces or types in one of Bun's declaration files, or in the file of a path. */
 function keysOf(file: string, ...names: string[]): string[] {

@@ -8,6 +8,7 @@ import {
   guardDescriptors,
   here,
   isContained,
+  ROOT,
   startServer,
   tempDir,
 } from "../harness/index.ts";
@@ -198,7 +199,7 @@ test("metrics do not retry accept in a loop while no descriptor is left", async 
 });
 
 /* Waits for ever for a lock that another thread seems to hold. */
-const WAIT_FOR_LOCK = `import { SharedLock } from "${join(import.meta.dir, "../../packages/server/src/memory/lock.ts")}";
+const WAIT_FOR_LOCK = `import { SharedLock } from "${join(ROOT, "packages/server/src/memory/lock.ts")}";
 const words = new Int32Array(new SharedArrayBuffer(4));
 new SharedLock(words, 0, 1).acquire();
 new SharedLock(words, 0, 2).acquire();`;

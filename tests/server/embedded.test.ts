@@ -21,10 +21,15 @@ import { xsocket } from "@xsocket/client";
 import { SOCK_CLOEXEC } from "@xsocket/protocol";
 import { policyFile, serve } from "@xsocket/server";
 import { libraryPath } from "@xsocket/xbind-native";
-import { descriptors, guardDescriptors, HELD_TO_MODES, here, tempDir } from "../harness/index.ts";
+import {
+  descriptors,
+  guardDescriptors,
+  HELD_TO_MODES,
+  here,
+  ROOT,
+  tempDir,
+} from "../harness/index.ts";
 import { RawClient } from "./raw.ts";
-
-const ROOT = join(import.meta.dir, "../..");
 
 guardDescriptors();
 

@@ -7,6 +7,7 @@ import {
   guardDescriptors,
   eventually,
   here,
+  ROOT,
   startServer,
   tempDir,
   XSOCKET,
@@ -16,7 +17,6 @@ import { askOnce, crowdUntil, RawClient } from "./raw.ts";
 
 guardDescriptors();
 
-const ROOT = join(import.meta.dir, "../..");
 const CALLS_MAX = 50; // of one name, far more than a server makes
 
 /** The outcome of a server whose n-th call failed. */

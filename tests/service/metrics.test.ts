@@ -15,6 +15,7 @@ import {
   eventually,
   guardDescriptors,
   here,
+  ROOT,
   startServer,
   tempDir,
   XSOCKET,
@@ -29,7 +30,6 @@ const POLICY: Policy = {
   source: "test",
   rules: [plainRule("no datagrams", { allow: false, types: [2] }), plainRule("the rest")],
 };
-const ROOT = join(import.meta.dir, "../..");
 const METRIC = /(?<=`)xsocket_[a-z_]+/g;
 const LOOPBACK: MetricsAddress = { kind: "tcp", host: "127.0.0.1", port: 0 };
 

@@ -6,6 +6,7 @@ import {
   here,
   isContained,
   OWN_MOUNTS,
+  ROOT,
   systemdVersion,
   tempDir,
   verifyUnit,
@@ -13,7 +14,6 @@ import {
 
 guardDescriptors();
 
-const ROOT = join(import.meta.dir, "../..");
 const BUILT = join(ROOT, "build/release/packaging/systemd");
 const SOURCES = join(ROOT, "packaging/systemd");
 const SERVICES = ["xsocket.service", "xsocket@.service", "xsocket-restricted@.service"];

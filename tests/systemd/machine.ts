@@ -1,8 +1,6 @@
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { eventually, here, type Result, type Running } from "../harness/index.ts";
+import { eventually, here, type Result, ROOT, type Running } from "../harness/index.ts";
 
-const REPOSITORY = join(import.meta.dir, "../..");
 const BOOT_MS = 30_000;
 const RUN_MS = 60_000;
 
@@ -154,7 +152,7 @@ function nspawnArguments(root: string): string[] {
     ...options.split(" "),
     `--directory=${root}`,
     `--machine=${name}`,
-    `--bind-ro=${REPOSITORY}:${INSIDE}`,
+    `--bind-ro=${ROOT}:${INSIDE}`,
     `--bind-ro=${STAGE}:/opt/stage`,
     `--bind-ro=${STAGE}/usr/lib/xsocket:/usr/lib/xsocket`,
   ];
