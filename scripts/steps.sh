@@ -106,7 +106,7 @@ ctest_count() {
 
 # contained_tests: sets files to those that need no namespace, or skip by themselves what needs one.
 contained_tests() {
-	needs='createNamespace|place: "own"|OWN_MOUNTS|OWN_MACHINE|"unshare"|bunAsOrdinaryUser|xsocketForEveryone|bwrap|demo[.]sh|runProgram'
+	needs='createNamespace|place: "own"|OWN_MOUNTS|OWN_MACHINE|"unshare"|bunAsOrdinaryUser|[fF]orEveryone|bwrap|demo[.]sh|runProgram'
 	all=$(find packages scripts tests -name node_modules -prune -o -name '*.test.ts' -print)
 	left_out=$(echo "$all" | xargs grep -lE "$needs" | xargs grep -L isContained)
 	echo "$left_out" | sed 's/^/note: needs a namespace, not run: /'

@@ -7,6 +7,7 @@ import { createNamespace } from "./namespace.ts";
 import { here, type Place, type RunOptions } from "./place.ts";
 import type { Running } from "./running.ts";
 import { tempDir } from "./temp.ts";
+import { xsocketForEveryone } from "./user.ts";
 import { eventually } from "./wait.ts";
 
 /** The command. */
@@ -29,6 +30,8 @@ export interface ServerOptions {
   readonly policy?: string;
   /** A command that starts it, such as prlimit(1) with its options. */
   readonly before?: readonly string[];
+  /** Whether it runs from a place that every user may read, which needs root. */
+  readonly forEveryone?: boolean;
   /** Further arguments for `xsocket serve`. */
   readonly args?: readonly string[];
   readonly env?: RunOptions["env"];
@@ -68,15 +71,18 @@ export function activated(path: string, argv: readonly string[]): string[] {
  */
 export async function startServer(options: ServerOptions = {}): Promise<ServerHandle> {
   await using stack = new AsyncDisposableStack();
-  const { place: where = here, policy, before = [], args = [], env = {} } = options;
+  const { place: where = here, policy, before = [], env = {} } = options;
   const place = where === "own" ? stack.use(await createNamespace()) : where;
   const dir = stack.use(tempDir());
   const path = options.path ?? dir.join("control");
-  const argv = [...before, XSOCKET, "serve", path, ...args];
+  const words = ["serve", path, ...(options.args ?? [])];
   if (policy !== undefined) {
     writeFileSync(dir.join("policy"), policy);
-    argv.push("--policy", dir.join("policy"));
+    words.push("--policy", dir.join("policy"));
   }
+  const argv = options.forEveryone
+    ? xsocketForEveryone(dir, words, before)
+    : [...before, XSOCKET, ...words];
   const program = stack.use(place.spawn(argv, { env }));
   const isServing = () => program.stderr.includes("serving at ");
   await eventually(`a server at ${path}`, () => program.hasEnded || isServing());

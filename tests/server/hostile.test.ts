@@ -14,7 +14,6 @@ import {
   isRoot,
   startServer,
   tempDir,
-  xsocketForEveryone,
 } from "../harness/index.ts";
 import { type Load, loadProgram, runLoad } from "./load.ts";
 import { firstFree, limitDescriptors, residentMb } from "./process.ts";
@@ -74,16 +73,13 @@ test.if(isRoot && !isContained)(
     await using all = new AsyncDisposableStack();
     for (let i = 0; i < 3; i++) {
       const path = socket.join(`${i}`);
-      const dir = all.use(tempDir());
-      const argv = xsocketForEveryone(dir, ["serve", path, ...args], before);
-      const server = all.use(here.spawn(argv));
-      await server.says(/serving at/);
+      const { program } = all.use(await startServer({ forEveryone: true, before, path, args }));
       const clients = all.use(rawClients(path, 56));
       for (const client of clients) client.send();
       for (const client of clients) await eventually("a reply", () => client.isReadable());
       if (i < 2) continue;
       expect(clients.map((client) => client.reply())).toContain(-errno.ETOOMANYREFS);
-      await server.says(/cannot hand sockets over for now: ETOOMANYREFS\. .*LimitNOFILE=/);
+      await program.says(/cannot hand sockets over for now: ETOOMANYREFS\. .*LimitNOFILE=/);
     }
   },
 );

@@ -14,18 +14,22 @@ import { dirname } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
 import {
   activated,
+  asOrdinaryUser,
   createNamespace,
   eventually,
   guardDescriptors,
   HELD_TO_MODES,
   here,
   isRoot,
+  OWN_MOUNTS,
+  startServer,
   tempDir,
+  type TempDir,
   XSOCKET,
   xsocketForEveryone,
 } from "../harness/index.ts";
 import { crowd } from "../server/raw.ts";
-import { ALICE, as, start, stealing } from "./two-users.ts";
+import { ALICE, stealing } from "./two-users.ts";
 
 guardDescriptors();
 
@@ -47,15 +51,21 @@ function threads(pid: number, names: RegExp): Set<string> {
   return new Set(found);
 }
 
+const AS_DAEMON = ["--user", "daemon"];
+
+/** The command that serves as that user, from a place that every user may read. */
+function servingAsDaemon(dir: TempDir, ...words: readonly string[]): string[] {
+  return xsocketForEveryone(dir, ["serve", ...words, ...AS_DAEMON]);
+}
+
 describe.if(isRoot)("as root", () => {
   test("--user leaves only CAP_CHOWN in every thread, and sockets are still stamped", async () => {
-    using dir = tempDir();
     await using target = await createNamespace();
-    const args = ["--mode", "0666", "--user", "daemon", "--threads", "2"];
-    const { address, program } = await start(target, dir, { args });
-    await using _ = program;
-    await crowd(address, program.pid, 2);
-    const status = threads(program.pid, /^(Uid|Gid|Groups|Cap|NoNewPrivs)/);
+    const args = [...AS_DAEMON, "--mode", "0666", "--threads", "2"];
+    await using server = await startServer({ forEveryone: true, place: target, args });
+    const { pid } = server.program;
+    await crowd(server.path, pid, 2);
+    const status = threads(pid, /^(Uid|Gid|Groups|Cap|NoNewPrivs)/);
     expect([...status].toSorted()).toEqual([
       ...["Amb", "Bnd", "Eff", "Inh", "Prm"].map((set) => `Cap${set}:\t${CHOWN_ALONE}`),
       "Gid:\t1\t1\t1\t1",
@@ -63,10 +73,8 @@ describe.if(isRoot)("as root", () => {
       "NoNewPrivs:\t1",
       "Uid:\t1\t1\t1\t1",
     ]);
-    expect(readdirSync(`/proc/${program.pid}/task`).length).toBeGreaterThan(3);
-    expect(await stealing(target, address)).toEqual(["bound", "EADDRINUSE"]);
-    program.kill("SIGTERM");
-    expect(await program.finished()).toBe(0);
+    expect(readdirSync(`/proc/${pid}/task`).length).toBeGreaterThan(3);
+    expect(await stealing(target, server.path)).toEqual(["bound", "EADDRINUSE"]);
   });
 
   test.each([
@@ -76,11 +84,10 @@ describe.if(isRoot)("as root", () => {
   ])("with --user the kernel says that %s", async (_, name, uid) => {
     using dir = tempDir();
     mkdirSync(dir.join("closed"), { mode: 0o700 });
-    const address = name.startsWith("@") ? name + process.pid : dir.join(name);
-    const { program } = await start(here, dir, { address, args: ["--user", "daemon"] });
-    await using server = program;
-    const { stdout } = await here.run([XSOCKET, "doctor", address]);
-    expect(stdout).toContain(`process ${server.pid} of uid ${uid} listens\n`);
+    const path = name.startsWith("@") ? name + process.pid : dir.join(name);
+    await using server = await startServer({ forEveryone: true, path, args: AS_DAEMON });
+    const { stdout } = await here.run([XSOCKET, "doctor", path]);
+    expect(stdout).toContain(`process ${server.program.pid} of uid ${uid} listens\n`);
   });
 
   test.each([
@@ -89,15 +96,14 @@ describe.if(isRoot)("as root", () => {
   ])(
     "--user lets that user open the socket %s, and ask for the status",
     async (_name, group, gid) => {
-      using dir = tempDir();
-      const args = ["--user", "daemon", ...group];
-      const { address, program } = await start(here, dir, { args });
-      await using _ = program;
-      const file = statSync(address);
+      const args = [...AS_DAEMON, ...group];
+      await using server = await startServer({ forEveryone: true, args });
+      const file = statSync(server.path);
       expect([file.uid, file.gid, file.mode & 0o777]).toEqual([1, gid, 0o660]);
-      const told = [1, ALICE].map(async (who) => {
-        using its = tempDir();
-        const status = xsocketForEveryone(its, ["status", address], as(who));
+      const told = [1, ALICE].map(async (uid) => {
+        using dir = tempDir();
+        const words = ["status", server.path];
+        const status = xsocketForEveryone(dir, words, asOrdinaryUser([], uid));
         return (await here.run(status)).stderr;
       });
       expect(await Promise.all(told)).toEqual(["", expect.stringContaining("EACCES")]);
@@ -106,14 +112,13 @@ describe.if(isRoot)("as root", () => {
 
   test("--user can start again where root is held to modes, in place of a server that was killed", async () => {
     using dir = tempDir();
-    const args = ["--user", "daemon", "--group", "4300"];
+    const args = [...AS_DAEMON, "--group", "4300"];
+    const options = { forEveryone: true, path: dir.join("control"), before: HELD_TO_MODES, args };
     for (const time of ["first", "second"]) {
-      using repository = tempDir();
-      const words = ["serve", dir.join("control"), ...args];
-      await using program = here.spawn(xsocketForEveryone(repository, words, HELD_TO_MODES));
-      await program.says(/serving at|cannot .*/);
-      expect(program.stderr, time).toBe(`xsocket: serving at ${dir.join("control")}\n`);
-      program.kill("SIGKILL");
+      await using server = await startServer(options);
+      expect(server.program.stderr, time).toBe(`xsocket: serving at ${server.path}\n`);
+      server.program.kill("SIGKILL");
+      await server.program.finished();
     }
   });
 
@@ -121,13 +126,11 @@ describe.if(isRoot)("as root", () => {
     using dir = tempDir();
     mkdirSync(dir.join("shared"));
     chmodSync(dir.join("shared"), 0o1777);
-    const address = dir.join("shared/control");
-    const args = ["--user", "daemon", "--shared-directory"];
-    const { program } = await start(here, dir, { address, args });
-    await using server = program;
-    server.kill("SIGTERM");
-    expect(await server.finished()).toBe(0);
-    expect(existsSync(address)).toBe(false);
+    const path = dir.join("shared/control");
+    const args = [...AS_DAEMON, "--shared-directory"];
+    await using server = await startServer({ forEveryone: true, path, args });
+    expect(await server.stop()).toBe(0);
+    expect(existsSync(path)).toBe(false);
   });
 
   test("--user resolves relative paths in the current directory", async () => {
@@ -151,12 +154,9 @@ describe.if(isRoot)("as root", () => {
     mkdirSync(dir.join("alice"), { mode: 0o711 });
     chownSync(dir.join("alice"), ALICE, ALICE);
     const caps = "-dac_override,-dac_read_search"; // root has no more rights there than others
-    const before = ["setpriv", `--bounding-set=${caps}`, `--inh-caps=${caps}`, "env", "-C"];
-    const words = ["serve", dir.join("control"), "--user", "daemon"];
-    const argv = xsocketForEveryone(dir, words, [...before, dir.join("alice")]);
-    await using program = here.spawn(argv);
-    await program.says(/serving at|cannot/);
-    expect(program.stderr).toContain("serving at");
+    const held = ["setpriv", `--bounding-set=${caps}`, `--inh-caps=${caps}`];
+    const before = [...held, "env", "-C", dir.join("alice")];
+    await using _ = await startServer({ forEveryone: true, before, args: AS_DAEMON });
   });
 
   test("--user reports a policy that the user may not read", async () => {
@@ -164,8 +164,8 @@ describe.if(isRoot)("as root", () => {
     mkdirSync(dir.join("closed"), { mode: 0o700 });
     const policy = dir.join("closed/policy.toml");
     await Bun.write(policy, '[[rule]]\naction = "allow"\n');
-    const words = ["serve", dir.join("control"), "--user", "daemon", "--policy", policy];
-    const { code, stderr } = await here.run(xsocketForEveryone(dir, words));
+    const argv = servingAsDaemon(dir, dir.join("control"), "--policy", policy);
+    const { code, stderr } = await here.run(argv);
     expect({ code, stderr }).toEqual({
       code: 1,
       stderr: `xsocket: ${policy}: cannot be read (EACCES). Give the path of a file that the server's user may read\n`,
@@ -177,8 +177,8 @@ describe.if(isRoot)("as root", () => {
     ["when it is that user", ["python3", "-c", NO_AMBIENT]],
   ])("leaves no socket file when it cannot become the user (refused %s)", async (_, before) => {
     using dir = tempDir();
-    const words = ["serve", dir.join("control"), "--user", "daemon"];
-    const { code, stderr } = await here.run([...before, ...xsocketForEveryone(dir, words)]);
+    const argv = servingAsDaemon(dir, dir.join("control"));
+    const { code, stderr } = await here.run([...before, ...argv]);
     expect(stderr).toMatch(/^xsocket: cannot become uid 1 .*: EPERM\. Leave .*\n$/);
     expect(code).toBe(1);
     expect(existsSync(dir.join("control"))).toBe(false);
@@ -206,8 +206,7 @@ describe.if(isRoot)("as root", () => {
     using dir = tempDir();
     const script = `mount -t tmpfs none /run; "$0" "$@"; stat -c %u /run/xsocket`;
     const before = ["setpriv", "--bounding-set", "-setgid", "unshare", "-m", "sh", "-c", script];
-    const argv = xsocketForEveryone(dir, ["serve", "--user", "daemon"]);
-    expect((await here.run([...before, ...argv])).stdout).toBe("0\n");
+    expect((await here.run([...before, ...servingAsDaemon(dir)])).stdout).toBe("0\n");
   });
 
   test.each([
@@ -217,9 +216,8 @@ describe.if(isRoot)("as root", () => {
     using dir = tempDir();
     mkdirSync(dir.join("alone"));
     const script = `mount -t tmpfs none /run; mkdir -m 711 /run/xsocket; touch /run/xsocket/other; exec "$0" "$@"`;
-    const words = path === undefined ? [] : [dir.join(path)];
-    const argv = xsocketForEveryone(dir, ["serve", ...words, "--user", "daemon"]);
-    await using program = here.spawn(["unshare", "-m", "sh", "-c", script, ...argv]);
+    const argv = servingAsDaemon(dir, ...(path === undefined ? [] : [dir.join(path)]));
+    await using program = here.spawn([...OWN_MOUNTS, "sh", "-c", script, ...argv]);
     const [, address = ""] = await program.says(/serving at (\S+)/);
     expect(statSync(dirname(`/proc/${program.pid}/root${address}`)).uid).toBe(0);
   });
@@ -227,8 +225,8 @@ describe.if(isRoot)("as root", () => {
   test("--user takes over the default path's directory from a former user without warning", async () => {
     using dir = tempDir();
     const script = `mount -t tmpfs none /run; mkdir -m 711 /run/xsocket; chown 2 /run/xsocket; exec "$0" "$@"`;
-    const argv = xsocketForEveryone(dir, ["serve", "--user", "daemon"]);
-    await using program = here.spawn(["unshare", "-m", "sh", "-c", script, ...argv]);
+    const argv = servingAsDaemon(dir);
+    await using program = here.spawn([...OWN_MOUNTS, "sh", "-c", script, ...argv]);
     await program.says(/serving at/);
     expect(program.stderr).toBe("xsocket: serving at /run/xsocket/default\n");
     expect(statSync(`/proc/${program.pid}/root/run/xsocket`).uid).toBe(1);
@@ -238,10 +236,9 @@ describe.if(isRoot)("as root", () => {
     using dir = tempDir();
     mkdirSync(dir.join("theirs"));
     chownSync(dir.join("theirs"), 2, 2);
-    const argv = xsocketForEveryone(dir, ["serve", dir.join("theirs/s"), "--user", "daemon"]);
-    await using program = here.spawn(argv);
-    await program.says(/serving at/);
-    expect(program.stderr.match(/warning: .*/g)).toEqual([
+    const path = dir.join("theirs/s");
+    await using server = await startServer({ forEveryone: true, path, args: AS_DAEMON });
+    expect(server.program.stderr.match(/warning: .*/g)).toEqual([
       expect.stringContaining("uid 2 can replace the socket"),
     ]);
   });
@@ -249,7 +246,7 @@ describe.if(isRoot)("as root", () => {
   test("--user serves only the socket from the manager and leaves its file", async () => {
     using dir = tempDir(0o777);
     const made = dir.join("made");
-    const argv = xsocketForEveryone(dir, ["serve", dir.join("other"), "--user", "daemon"]);
+    const argv = servingAsDaemon(dir, dir.join("other"));
     await using program = here.spawn(activated(made, argv));
     expect((await program.says(/serving at (\S+)/))[1]).toBe(made);
     expect(existsSync(dir.join("other"))).toBe(false);
@@ -262,25 +259,22 @@ describe.if(isRoot)("as root", () => {
     using dir = tempDir();
     const script = `mount -t tmpfs none /run; exec "$0" "$@"`;
     const before = ["setpriv", "--bounding-set", "-chown", "unshare", "-m", "sh", "-c", script];
-    const argv = xsocketForEveryone(dir, ["serve", "--user", "daemon"]);
-    await using program = here.spawn([...before, ...argv]);
+    await using program = here.spawn([...before, ...servingAsDaemon(dir)]);
     await program.says(/^xsocket: serving at \/run\/xsocket\/default$/m);
   });
 
   test("--user without root fails and leaves no socket file", async () => {
     using dir = tempDir();
-    const before = as(65_534);
-    const args = ["serve", dir.join("control"), "--user", "daemon"];
-    await using target = await createNamespace();
-    const { code, stderr } = await target.run(xsocketForEveryone(dir, args, before));
+    const words = ["serve", dir.join("control"), ...AS_DAEMON];
+    const { code, stderr } = await here.run(xsocketForEveryone(dir, words, asOrdinaryUser([])));
     expect(stderr).toStartWith("xsocket: only root can become another user");
     expect(code).toBe(1);
-    expect(readdirSync(dir.path)).not.toContain("control");
+    expect(existsSync(dir.join("control"))).toBe(false);
   });
 
   test("--user with a NOTIFY_SOCKET that nobody has fails and leaves no socket file", async () => {
     using dir = tempDir();
-    const argv = xsocketForEveryone(dir, ["serve", dir.join("control"), "--user", "daemon"]);
+    const argv = servingAsDaemon(dir, dir.join("control"));
     const { code, stderr } = await here.run(argv, { env: { NOTIFY_SOCKET: dir.join("none") } });
     expect(stderr).toStartWith("xsocket: cannot reach the service manager at NOTIFY_SOCKET=");
     expect(code).toBe(1);
@@ -289,14 +283,12 @@ describe.if(isRoot)("as root", () => {
 
   test("--user fails when that user may not run the command, and leaves no socket file", async () => {
     using dir = tempDir(0o700);
-    await using target = await createNamespace();
-    const argv = xsocketForEveryone(dir, ["serve", dir.join("control"), "--user", "daemon"]);
-    const { code, stderr } = await target.run(argv);
+    const { code, stderr } = await here.run(servingAsDaemon(dir, dir.join("control")));
     expect(stderr.replace(/run \S+\/bun,/, "run BUN,")).toStartWith(
       `xsocket: uid 1 cannot run BUN, since ${dir.path} is closed to that user: install xsocket where `,
     );
     expect(code).toBe(1);
-    expect(readdirSync(dir.path)).not.toContain("control");
+    expect(existsSync(dir.join("control"))).toBe(false);
   });
 
   test("--user fails when that user may not read the library, and leaves no socket file", async () => {
@@ -304,9 +296,8 @@ describe.if(isRoot)("as root", () => {
     const library = dir.join("closed/libxsocket.so");
     mkdirSync(dirname(library), { mode: 0o700 });
     copyFileSync(libraryPath("xsocket"), library);
-    const argv = xsocketForEveryone(dir, ["serve", dir.join("control"), "--user", "daemon"]);
     const env = { XSOCKET_LIBDIR: dirname(library) };
-    const { code, stderr } = await here.run(argv, { env });
+    const { code, stderr } = await here.run(servingAsDaemon(dir, dir.join("control")), { env });
     expect(stderr).toStartWith(
       `xsocket: uid 1 cannot run ${library}, since ${dirname(library)} is closed to that user: `,
     );
@@ -319,9 +310,8 @@ describe.if(isRoot)("as root", () => {
     ["no;such", "'no;such'"],
   ])("reports a user that does not exist: %s", async (user, remedy) => {
     using dir = tempDir();
-    await using target = await createNamespace();
     const argv = xsocketForEveryone(dir, ["serve", dir.join("control"), "--user", user]);
-    const { code, stderr } = await target.run(argv);
+    const { code, stderr } = await here.run(argv);
     expect(code).toBe(1);
     expect(stderr).toBe(
       `xsocket: there is no user "${user}" in /etc/passwd: make it first (useradd --system ${remedy})\n`,

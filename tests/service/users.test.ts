@@ -2,12 +2,14 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, mkdirSync, readdirSync } from "node:fs";
 import {
+  asOrdinaryUser,
   createNamespace,
   guardDescriptors,
   here,
   isChrooted,
   isRoot,
   ORDINARY_ENV,
+  startServer,
   strangerAt,
   tempDir,
   XSOCKET,
@@ -15,7 +17,7 @@ import {
 } from "../harness/index.ts";
 import { servingThreads } from "../server/process.ts";
 import { askOnce, crowdUntil, RawClient, untilFree } from "../server/raw.ts";
-import { ALICE, as, binder, BOB, start, stealing } from "./two-users.ts";
+import { ALICE, binder, BOB, stealing } from "./two-users.ts";
 
 guardDescriptors();
 
@@ -48,27 +50,24 @@ const WITHOUT_ALICE = within(`0 0 1\\n${BOB} ${BOB} 1\\n`);
 /* The kernel shows all unmapped users as this id. */
 const AS_NOBODY = within("65534 0 1\\n");
 
+/* A server that other users reach. */
+const SHARED = { forEveryone: true, args: ["--mode", "0666", "--threads", "1"] };
+
 describe.if(isRoot)("as root", () => {
   test("a user cannot share another's port", async () => {
-    using dir = tempDir();
     await using target = await createNamespace();
-    const { address, program } = await start(target, dir, { args: ["--mode", "0666"] });
-    await using _ = program;
-    expect(await stealing(target, address)).toEqual(["bound", "EADDRINUSE"]);
+    await using server = await startServer({ ...SHARED, place: target });
+    expect(await stealing(target, server.path)).toEqual(["bound", "EADDRINUSE"]);
   });
 
   test("without CAP_CHOWN warns once, and users can share ports", async () => {
-    using dir = tempDir();
     await using target = await createNamespace();
     const before = ["setpriv", "--bounding-set=-chown", "--inh-caps=-chown", "--"];
-    const { address, program } = await start(target, dir, {
-      args: ["--mode", "0666", "--threads", "1"],
-      before,
-    });
-    await using _ = program;
-    expect(await stealing(target, address)).toEqual(["bound", "bound"]);
+    await using server = await startServer({ ...SHARED, place: target, before });
+    const { path, program } = server;
+    expect(await stealing(target, path)).toEqual(["bound", "bound"]);
     await program.says(/CAP_CHOWN prevents it/);
-    const { stdout, stderr } = await here.run([XSOCKET, "status", address]);
+    const { stdout, stderr } = await here.run([XSOCKET, "status", path]);
     expect(stdout, stderr).toMatch(/unstamped +2 sockets with the server's ids\n/);
     expect(program.stderr.match(/CAP_CHOWN prevents it/g)).toHaveLength(1);
   });
@@ -76,15 +75,13 @@ describe.if(isRoot)("as root", () => {
   test.skipIf(isChrooted)(
     "stamps other users' sockets when one user is unmapped in the server's namespace",
     async () => {
-      using dir = tempDir();
       await using target = await createNamespace();
       const before = ["python3", "-c", WITHOUT_ALICE];
-      const args = ["--mode", "0666", "--threads", "1"];
-      const { address, program } = await start(target, dir, { args, before });
-      await using _ = program;
-      expect(await stealing(target, address)).toEqual(["bound", "EADDRINUSE"]);
+      await using server = await startServer({ ...SHARED, place: target, before });
+      const { path, program } = server;
+      expect(await stealing(target, path)).toEqual(["bound", "EADDRINUSE"]);
       for (let i = 0; i < 3; i++) {
-        await using again = binder(target, ALICE, address);
+        await using again = binder(target, ALICE, path);
         await again.says(/\w+/);
       }
       await program.says(/fchown gives EINVAL/);
@@ -96,11 +93,10 @@ describe.if(isRoot)("as root", () => {
     using dir = tempDir();
     const uid = 0xffff_fffe;
     chownSync(dir.path, uid, uid);
-    const before = as(uid);
-    const { address, program } = await start(here, dir, { args: [], before });
-    await using server = program;
-    expect(server.stderr).not.toContain("can replace the socket");
-    const { stdout } = await here.run([XSOCKET, "doctor", address, "--same-namespace"]);
+    const how = { forEveryone: true, before: asOrdinaryUser([], uid) };
+    await using server = await startServer({ ...how, path: dir.join("control") });
+    expect(server.program.stderr).not.toContain("can replace the socket");
+    const { stdout } = await here.run([XSOCKET, "doctor", server.path, "--same-namespace"]);
     expect(stdout).toContain(`of uid ${uid} listens`);
   });
 
@@ -111,18 +107,20 @@ describe.if(isRoot)("as root", () => {
     using dir = tempDir();
     const uid = 20_000 + (process.pid % 40_000); // probably without other processes, which would count
     chownSync(dir.path, uid, uid);
-    await using target = await createNamespace();
-    const before = as(uid);
-    const { address, program } = await start(target, dir, { args: [], before });
-    await using server = program;
-    const limit = readdirSync(`/proc/${server.pid}/task`).length + left;
-    const limiting = [...before, "prlimit", `--pid=${server.pid}`, `--nproc=${limit}`];
+    const before = asOrdinaryUser([], uid);
+    await using server = await startServer({
+      forEveryone: true,
+      before,
+      path: dir.join("control"),
+    });
+    const { pid } = server.program;
+    const limit = readdirSync(`/proc/${pid}/task`).length + left;
+    const limiting = [...before, "prlimit", `--pid=${pid}`, `--nproc=${limit}`];
     expect((await here.run(limiting)).code).toBe(0);
-    const isSaid = () => program.stderr.includes("fewer than 17 threads are left");
-    await crowdUntil(address, isSaid, server.pid);
-    expect(servingThreads(server.pid)).toHaveLength(1);
-    program.kill("SIGTERM");
-    expect(await program.finished()).toBe(0);
+    const isSaid = () => server.program.stderr.includes("fewer than 17 threads are left");
+    await crowdUntil(server.path, isSaid, pid);
+    expect(servingThreads(pid)).toHaveLength(1);
+    expect(await server.stop()).toBe(0);
   });
 
   test("names both rights needed for a directory that is writable but not readable", async () => {
@@ -130,7 +128,11 @@ describe.if(isRoot)("as root", () => {
     mkdirSync(dir.join("drop"));
     chownSync(dir.join("drop"), 0, ALICE);
     chmodSync(dir.join("drop"), 0o730);
-    const argv = xsocketForEveryone(dir, ["serve", dir.join("drop/control")], as(ALICE));
+    const argv = xsocketForEveryone(
+      dir,
+      ["serve", dir.join("drop/control")],
+      asOrdinaryUser([], ALICE),
+    );
     const { code, stderr } = await here.run(argv);
     expect({ code, stderr }).toEqual({
       code: 1,
@@ -139,55 +141,48 @@ describe.if(isRoot)("as root", () => {
   });
 
   test("a rule matches supplementary groups, and another allows raw sockets", async () => {
-    using dir = tempDir();
-    const rules =
+    const policy =
       '[[rule]]\naction = "allow"\ngid = 4300\n[[rule]]\naction = "allow"\nuid = 4202\ntype = "raw"\n';
-    await Bun.write(dir.join("policy.toml"), rules);
     await using target = await createNamespace();
-    const args = ["--mode", "0666", "--policy", dir.join("policy.toml")];
-    const { address, program } = await start(target, dir, { args });
-    await using server = program;
+    await using server = await startServer({ ...SHARED, place: target, policy });
     const ask = async (uid: number, groups: string, type: number, protocol: number) => {
       const user = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, groups, "--"];
-      const argv = [...user, "python3", "-c", TAKE, address, String(type), String(protocol)];
+      const argv = [...user, "python3", "-c", TAKE, server.path, String(type), String(protocol)];
       return (await target.run(argv, { env: ORDINARY_ENV })).stdout.trim();
     };
     expect(await ask(ALICE, "--groups=7,4300", 1, 0)).toBe("0 1");
     expect(await ask(ALICE, "--groups=7,4301", 1, 0)).toBe("1 0");
     expect(await ask(ALICE, "--groups=4300", 3, 1)).toBe("1 0");
     expect(await ask(BOB, "--clear-groups", 3, 1)).toBe("0 1");
-    await server.says(/refused AF_INET SOCK_RAW IPPROTO_ICMP \(no rule\)/);
+    await server.program.says(/refused AF_INET SOCK_RAW IPPROTO_ICMP \(no rule\)/);
   });
 
   test.each([
     ["by default", []],
     ["with a quota", ["--sockets-per-minute", "600"]],
   ])("an abstract name serves only root and the server's user %s", async (_name, more) => {
-    using dir = tempDir();
     await using target = await createNamespace();
-    const name = `@xsocket-test-${crypto.randomUUID()}`;
+    const path = `@xsocket-test-${crypto.randomUUID()}`;
     const args = ["--user", "daemon", ...more];
-    const { program } = await start(target, dir, { address: name, args });
-    await using _ = program;
+    await using _ = await startServer({ forEveryone: true, place: target, path, args });
     for (const [uid, expected] of [
       [0, "bound"],
       [1, "bound"],
       [BOB, "EPERM"],
     ] as const) {
-      await using client = binder(target, uid, name);
+      await using client = binder(target, uid, path);
       expect((await client.says(/\w+/))[0]).toBe(expected);
     }
   });
 
   test("an abstract name is free as soon as the server stops", async () => {
-    using dir = tempDir();
-    const address = `@xsocket-test-${crypto.randomUUID()}`;
-    const { program } = await start(here, dir, { address, args: ["--user", "daemon"] });
-    await using _ = program;
-    using client = new RawClient(address); // for which the server waits
-    expect(askOnce(address)).toBe(0);
-    program.kill("SIGTERM");
-    await untilFree(address);
+    const path = `@xsocket-test-${crypto.randomUUID()}`;
+    const args = ["--user", "daemon"];
+    await using server = await startServer({ forEveryone: true, path, args });
+    using client = new RawClient(path); // for which the server waits
+    expect(askOnce(path)).toBe(0);
+    server.program.kill("SIGTERM");
+    await untilFree(path);
     expect(client.ask()).toBe(0);
   });
 
@@ -196,15 +191,13 @@ describe.if(isRoot)("as root", () => {
     async () => {
       using dir = tempDir();
       await using target = await createNamespace();
-      const address = `@xsocket-test-${crypto.randomUUID()}`;
+      const path = `@xsocket-test-${crypto.randomUUID()}`;
       const before = ["python3", "-c", AS_NOBODY];
-      const { program } = await start(target, dir, { address, args: [], before });
-      await using _ = program;
-      await using bob = binder(target, BOB, address);
+      await using _ = await startServer({ forEveryone: true, place: target, path, before });
+      await using bob = binder(target, BOB, path);
       expect((await bob.says(/\w+/))[0]).toBe("EPERM");
-      using again = tempDir();
-      const trusting = [...as(BOB), "env", "XSOCKET_ANY_SERVER=1"];
-      const argv = xsocketForEveryone(again, ["status", address], trusting);
+      const trusting = asOrdinaryUser(["env", "XSOCKET_ANY_SERVER=1"], BOB);
+      const argv = xsocketForEveryone(dir, ["status", path], trusting);
       expect((await target.run(argv)).stderr).toContain("does not tell its status");
     },
   );
@@ -224,15 +217,13 @@ describe.if(isRoot)("as root", () => {
   test.skipIf(isChrooted)(
     "refuses a user unmapped in the server's user namespace and logs why",
     async () => {
-      using dir = tempDir();
       await using target = await createNamespace();
       const before = ["unshare", "--user", "--map-root-user"];
-      const args = ["--mode", "0666", "--allow-user", "65534"];
-      const { address, program } = await start(target, dir, { args, before });
-      await using _ = program;
-      await using client = binder(target, ALICE, address);
+      const args = [...SHARED.args, "--allow-user", "65534"];
+      await using server = await startServer({ ...SHARED, place: target, args, before });
+      await using client = binder(target, ALICE, server.path);
       await client.finished();
-      await program.says(
+      await server.program.says(
         /\(no rule; no rule can allow uid 65534, which stands for all users that are not mapped/,
       );
     },
