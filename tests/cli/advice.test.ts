@@ -11,6 +11,7 @@ import {
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
+import { leaveStale } from "../server/raw.ts";
 
 guardDescriptors();
 
@@ -20,8 +21,7 @@ test.each([
 ])("open, status, bench and run report a server that is %s", async (state, found) => {
   using dir = tempDir();
   const path = dir.join("control");
-  const dead = "import socket,sys; socket.socket(socket.AF_UNIX, 5).bind(sys.argv[1])";
-  if (state === "gone") await here.run(["python3", "-c", dead, path]);
+  if (state === "gone") leaveStale(path);
   const run = ["run", "--socket", path, "--port", "3000", "--", "true"];
   const open = ["open", path];
   for (const args of [open, [...open, "--exec", "true"], ["status", path], ["bench", path], run]) {

@@ -16,6 +16,7 @@ import {
   tempDir,
 } from "../harness/index.ts";
 import { SilentServer } from "../sdk/silent.ts";
+import { leaveStale } from "../server/raw.ts";
 import { BASE, expectOnly, examine, isToBe, PORT } from "./examine.ts";
 
 guardDescriptors();
@@ -152,11 +153,10 @@ describe("doctor reports", () => {
   });
 
   test("server for a socket whose server has ended", async () => {
-    await using server = await startServer({ place: "own" });
-    server.program.kill("SIGKILL");
-    await server.program.exited;
+    using dir = tempDir();
+    leaveStale(dir.join("s"));
     const remedy = /xsocket serve.* If it runs, a container .* directory, not the file/;
-    expectOnly(await examine([server.path]), "server", /ECONNREFUSED/, remedy);
+    expectOnly(await examine([dir.join("s")]), "server", /ECONNREFUSED/, remedy);
   });
 
   test("server for a socket of another type or one that accepts nobody", async () => {

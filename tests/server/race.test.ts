@@ -2,21 +2,12 @@
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { AF_UNIX, encodeAddress, SOCK_SEQPACKET } from "@xsocket/protocol";
 import { eventually, guardDescriptors, here, tempDir } from "../harness/index.ts";
-import { askOnce, native } from "./raw.ts";
+import { askOnce, leaveStale } from "./raw.ts";
 
 guardDescriptors();
 
 const ROUNDS = 200;
-
-/** Leaves a socket file behind, as a killed server does. */
-function leaveStale(path: string): void {
-  const fd = native.socket(AF_UNIX, SOCK_SEQPACKET, 0);
-  const bytes = encodeAddress({ kind: "path", path });
-  expect(native.bind(fd, bytes, bytes.byteLength)).toBe(0);
-  native.close(fd);
-}
 
 function lines(text: string): string[] {
   return text.split("\n").slice(0, -1);

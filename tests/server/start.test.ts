@@ -22,7 +22,7 @@ import {
   tryServing,
   XSOCKET,
 } from "../harness/index.ts";
-import { askOnce } from "./raw.ts";
+import { askOnce, leaveStale } from "./raw.ts";
 
 guardDescriptors();
 
@@ -65,11 +65,7 @@ test("says what to do about a socket that this user may not open", async () => {
 test("leaves a stale socket that is a mount point and gives a remedy", async () => {
   using directory = tempDir();
   const path = directory.join("s");
-  {
-    await using server = await startServer({ path });
-    server.program.kill("SIGKILL");
-    await server.program.finished();
-  }
+  leaveStale(path);
   const script = 'mount --bind "$1" "$1"; exec "$2" serve "$1"';
   const { code, stderr } = await here.run([...OWN_MOUNTS, "sh", "-c", script, "sh", path, XSOCKET]);
   expect(stderr).toBe(
@@ -78,8 +74,11 @@ test("leaves a stale socket that is a mount point and gives a remedy", async () 
   expect(code).toBe(1);
 });
 
-test("refuses a path in use and names the process", async () => {
-  await using server = await startServer();
+test.each([
+  ["a path", {}],
+  ["an abstract name", { path: `@xsocket-test-${process.pid}` }],
+])("refuses %s in use and names the process", async (_, at) => {
+  await using server = await startServer(at);
   const { code, stderr } = await tryServing(server.path);
   expect(stderr).toContain(`process ${server.program.pid} listens there`);
   expect(code).toBe(1);
@@ -93,13 +92,6 @@ test("names the socket unit that listens at the path", async () => {
   expect((await tryServing(path)).stderr).toBe(
     `xsocket: cannot serve ${path}: process ${unit.pid} (systemd, for a socket unit) listens there, and starts its server when somebody asks. Stop that unit (systemctl --user list-sockets), or choose another path\n`,
   );
-});
-
-test("refuses an abstract name in use and names the process", async () => {
-  await using server = await startServer({ path: `@xsocket-test-${process.pid}` });
-  const { code, stderr } = await tryServing(server.path);
-  expect(stderr).toContain(`process ${server.program.pid} listens there`);
-  expect(code).toBe(1);
 });
 
 test("refuses the path of the control socket for the metrics", async () => {

@@ -10,6 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import { SOCK_STREAM } from "@xsocket/protocol";
 import {
   type Log,
   type MetricsAddress,
@@ -26,6 +27,7 @@ import {
   startServer,
   tempDir,
 } from "../harness/index.ts";
+import { leaveStale } from "../server/raw.ts";
 
 guardDescriptors();
 
@@ -97,7 +99,7 @@ test("replaces the stale socket of a dead server and nothing else", async () => 
   using dir = tempDir();
   const path = dir.join("metrics");
   await using server = await serve({ address: dir.join("control") });
-  await here.run(["python3", "-c", `import socket; socket.socket(1).bind("${path}")`]);
+  leaveStale(path, SOCK_STREAM);
   using metrics = await serveMetrics(server, { kind: "path", path });
   await expect(serveMetrics(server, { kind: "path", path })).rejects.toThrow(
     `cannot serve ${path}: another process listens there. Stop it, or choose another path`,
@@ -125,7 +127,7 @@ test("only one of two simultaneous starts serves at a path", async () => {
   using dir = tempDir();
   const place = { kind: "path", path: dir.join("metrics") } as const;
   await using server = await serve({ address: dir.join("control") });
-  await here.run(["python3", "-c", `import socket; socket.socket(1).bind("${place.path}")`]);
+  leaveStale(place.path, SOCK_STREAM);
   const sys = loadSyscalls();
   const real = sys.connect.bind(sys);
   let other: Promise<unknown> | undefined;
