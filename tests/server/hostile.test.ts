@@ -1,12 +1,13 @@
 /* Hostile clients. */
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { AF_PACKET, encode, SOCK_RAW } from "@xsocket/protocol";
 import { askStatus } from "@xsocket/server";
 import { errno, SHUT_RD } from "@xsocket/xbind-native";
 import {
   asOrdinaryUser,
   bunAsOrdinaryUser,
+  descriptors,
   eventually,
   guardDescriptors,
   here,
@@ -26,11 +27,6 @@ const PACKETS_MAX = 20; // more than a socket's buffer holds
 /** Sends as many requests as there is room for and receives nothing. */
 function pipeline(client: RawClient): void {
   for (let i = 0; i < PACKETS_MAX && client.send() >= 0; i++);
-}
-
-/** The number of open descriptors of a process. */
-function openFiles(pid: number): number {
-  return readdirSync(`/proc/${pid}/fd`).length;
 }
 
 /** The CPU time of a process in seconds. */
@@ -218,7 +214,7 @@ test("leaks nothing over 1,000,000 requests and 100,000 malformed ones", async (
   await ask("call", 30_000);
   await ask("kept", 200_000); // by then all its threads have started, even on a busy machine
   const memory = residentMb(pid);
-  const files = openFiles(pid);
+  const files = descriptors(pid).size;
   await ask("call", 200_000);
   await ask("kept", 800_000);
   const malformed = new Uint8Array(16);
@@ -228,6 +224,6 @@ test("leaks nothing over 1,000,000 requests and 100,000 malformed ones", async (
     if (i % 100 === 0) await client.closing();
   }
   await eventually("all to be closed", () => server.sockets() === open);
-  expect(openFiles(pid) - files).toBeLessThan(8); // Bun opens and closes some of its own
+  expect(descriptors(pid).size - files).toBeLessThan(8); // Bun opens and closes some of its own
   expect(residentMb(pid) - memory).toBeLessThan(16);
 }, 600_000); // half a minute on an idle machine

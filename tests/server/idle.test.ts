@@ -1,9 +1,9 @@
 /* The cost of an idle server, and the memory left by requests. */
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { guardDescriptors, startServer, tempDir } from "../harness/index.ts";
 import { loadProgram, runLoad } from "./load.ts";
-import { residentMb, threadNames } from "./process.ts";
+import { inStatus, residentMb, threadNames } from "./process.ts";
 import { askOnce } from "./raw.ts";
 
 guardDescriptors();
@@ -13,12 +13,8 @@ const IDLE_MS = 5000;
 
 /** The number of times that the threads of a process have gone to sleep. */
 function sleeps(pid: number): number {
-  const tasks = readdirSync(`/proc/${pid}/task`);
-  const counts = tasks.map((id) => {
-    const status = readFileSync(`/proc/${pid}/task/${id}/status`, "utf8");
-    return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1]);
-  });
-  return counts.reduce((sum, count) => sum + count, 0);
+  const counts = inStatus(pid, /(?<=^voluntary_ctxt_switches:\s+)\d+/gm);
+  return counts.reduce((sum, count) => sum + Number(count), 0);
 }
 
 function variables(pid: number): string[] {

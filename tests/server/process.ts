@@ -1,31 +1,37 @@
 /* Threads, descriptors and memory of a running process. */
 import { readdirSync, readFileSync } from "node:fs";
-import { here, type Running } from "../harness/index.ts";
+import { descriptors, here, type Running } from "../harness/index.ts";
 
-/* Empty for a thread that has ended since it was listed. */
-function nameOfThread(task: string): string {
-  try {
-    return readFileSync(`${task}/comm`, "utf8");
-  } catch {
-    return "";
-  }
+/* A file about each thread of a process, with the thread's id; empty for one that has ended since it was listed. */
+function ofThreads(pid: number, file: "comm" | "status"): { id: string; text: string }[] {
+  return readdirSync(`/proc/${pid}/task`).map((id) => {
+    try {
+      return { id, text: readFileSync(`/proc/${pid}/task/${id}/${file}`, "utf8") };
+    } catch {
+      return { id, text: "" };
+    }
+  });
 }
 
 /** The names of the threads of a process, at most 15 characters each. */
 export function threadNames(pid: number): string[] {
-  return readdirSync(`/proc/${pid}/task`).map((id) => nameOfThread(`/proc/${pid}/task/${id}`));
+  return ofThreads(pid, "comm").map(({ text }) => text);
 }
 
 /** The ids of the serving threads of a process. */
 export function servingThreads(pid: number): string[] {
-  return readdirSync(`/proc/${pid}/task`).filter((id) =>
-    /^xsocket \d/.test(nameOfThread(`/proc/${pid}/task/${id}`)),
-  );
+  const all = ofThreads(pid, "comm").filter(({ text }) => /^xsocket \d/.test(text));
+  return all.map(({ id }) => id);
+}
+
+/** What a pattern matches in the status of each thread of a process. */
+export function inStatus(pid: number, pattern: RegExp): string[] {
+  return ofThreads(pid, "status").flatMap(({ text }) => text.match(pattern) ?? []);
 }
 
 /** The lowest free descriptor number of a process. */
 export function firstFree(pid: number): number {
-  const used = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
+  const used = descriptors(pid);
   let free = 0;
   while (used.has(free)) free++;
   return free;

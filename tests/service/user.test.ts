@@ -28,6 +28,7 @@ import {
   XSOCKET,
   xsocketForEveryone,
 } from "../harness/index.ts";
+import { inStatus } from "../server/process.ts";
 import { crowd } from "../server/raw.ts";
 import { ALICE, stealing } from "./two-users.ts";
 
@@ -40,16 +41,6 @@ const NO_AMBIENT = `
 import ctypes, os, sys
 assert ctypes.CDLL(None).prctl(28, 64, 0, 0, 0) == 0
 os.execvp(sys.argv[1], sys.argv[1:])`;
-
-/** The lines of each thread's status that start with one of these names. */
-function threads(pid: number, names: RegExp): Set<string> {
-  const found = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-    readFileSync(`/proc/${pid}/task/${task}/status`, "utf8")
-      .split("\n")
-      .filter((line) => names.test(line)),
-  );
-  return new Set(found);
-}
 
 const AS_DAEMON = ["--user", "daemon"];
 
@@ -65,8 +56,8 @@ describe.if(isRoot)("as root", () => {
     await using server = await startServer({ forEveryone: true, place: target, args });
     const { pid } = server.program;
     await crowd(server.path, pid, 2);
-    const status = threads(pid, /^(Uid|Gid|Groups|Cap|NoNewPrivs)/);
-    expect([...status].toSorted()).toEqual([
+    const status = inStatus(pid, /^(?:Uid|Gid|Groups|Cap|NoNewPrivs).*/gm);
+    expect([...new Set(status)].toSorted()).toEqual([
       ...["Amb", "Bnd", "Eff", "Inh", "Prm"].map((set) => `Cap${set}:\t${CHOWN_ALONE}`),
       "Gid:\t1\t1\t1\t1",
       "Groups:\t1 ",
