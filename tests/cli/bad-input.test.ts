@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
 import { copyFileSync, linkSync, mkdirSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
 import {
   guardDescriptors,
@@ -253,10 +252,10 @@ test("run warns that another program listens at the socket", async () => {
 });
 
 test("serve reports a directory without write permission", async () => {
-  using dir = tempDir(0o755);
-  const closed = join(dir.path, "closed");
+  using dir = tempDir();
+  const closed = dir.join("closed");
   mkdirSync(closed, { mode: 0o500 });
-  const start = [...HELD_TO_MODES, XSOCKET, "serve", join(closed, "socket")];
+  const start = [...HELD_TO_MODES, XSOCKET, "serve", `${closed}/socket`];
   await expectSentence(start, 1, closed, "EACCES", "another user");
 });
 

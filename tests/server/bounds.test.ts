@@ -70,8 +70,11 @@ test("shuts down a client that does not receive its reply in time, and leaves th
   await eventually("the server to close", () => server.sockets() === idle);
 });
 
-test("closes the least recently used connection at the user's bound", async () => {
-  await using server = await startServer({ args: ["--max-connections-per-user", "4"] });
+test.each([
+  ["the user's bound", "--max-connections-per-user 4"],
+  ["the bound for all users", "--max-connections 4 --max-connections-per-user 4"],
+])("closes the least recently used connection at %s", async (_, bounds) => {
+  await using server = await startServer({ args: bounds.split(" ") });
   using clients = rawClients(server.path, 4);
   for (const client of clients) expect(client.ask()).toBe(0);
   expect(clients[0]?.ask()).toBe(0); // now the second one is the least recently used
@@ -97,30 +100,23 @@ test("does not close a connection with an unread socket at the bound", async () 
   await eventually("one to make room", () => askOnce(server.path) === 0);
 });
 
-test("warns of a bound that the limit of open files does not allow", async () => {
-  const args = ["--max-connections", "100", "--max-in-flight", "2000000000"];
-  await using server = await startServer({ args });
-  await server.program.says(/warning: --max-in-flight is \d+ instead of 2000000000: raise/);
-  expect(server.program.stderr).not.toContain("--max-connections is");
-});
-
-test("warns of a bound for each user that the limit of open files does not allow", async () => {
-  using dir = tempDir();
-  const few = ["--max-connections-per-user", "7000", "--max-in-flight", "9"];
-  const words = [...few, "--max-in-flight-per-user", "7000"]; // what is above 9 has no effect anyway
-  const argv = [XSOCKET, "serve", dir.join("control"), ...words];
-  await using server = here.spawn(["prlimit", "--nofile=300", ...argv]);
-  await server.says(/warning: --max-connections-per-user is 165 instead of 7000: raise/);
-  expect(server.stderr.match(/ instead of /g)).toHaveLength(1);
-});
-
-test("closes the least recently used connection at the bound for all users", async () => {
-  await using server = await startServer({ args: ["--max-connections", "3"] });
-  using clients = rawClients(server.path, 3);
-  for (const client of clients) expect(client.ask()).toBe(0);
-  expect(askOnce(server.path)).toBe(0);
-  await eventually("the oldest to be closed", () => clients[0]?.isClosed());
-  expect(clients.map((client) => client.isClosed())).toEqual([true, false, false]);
+test.each([
+  [
+    "a bound",
+    "--max-connections 100 --max-in-flight 2000000000",
+    "--max-in-flight is \\d+ instead of 2000000000",
+  ],
+  [
+    "a bound for each user",
+    // what is above 9 has no effect anyway
+    "--max-connections-per-user 7000 --max-in-flight 9 --max-in-flight-per-user 7000",
+    "--max-connections-per-user is 165 instead of 7000",
+  ],
+])("warns of %s that the limit of open files does not allow", async (_, words, warning) => {
+  const before = ["prlimit", "--nofile=300"];
+  await using server = await startServer({ before, args: words.split(" ") });
+  await server.program.says(new RegExp(`warning: ${warning}: raise`));
+  expect(server.program.stderr.match(/ instead of /g)).toHaveLength(1);
 });
 
 test("the server's own user gets eight connections beyond the bound for all, then ENFILE", async () => {
@@ -136,10 +132,9 @@ test("the server's own user gets eight connections beyond the bound for all, the
 test.if(isRoot)(
   "root and the server's own user have connections beyond the bound for all",
   async () => {
-    using dir = tempDir(0o755);
-    const path = dir.join("control");
-    const args = ["--max-connections", "4", "--max-connections-per-user", "4"];
-    await using server = await startServer({ path, args: [...args, "--mode", "0666"] });
+    const bounds = ["--max-connections", "4", "--max-connections-per-user", "4"];
+    await using server = await startServer({ args: ["--mode", "0666", ...bounds] });
+    const { path } = server;
     await using users = new AsyncDisposableStack();
     users.use(await holding(path, 65534, 4, "silent"));
     expect((await here.run([XSOCKET, "status", path])).code).toBe(0);
@@ -154,10 +149,8 @@ test.if(isRoot)(
 test.if(isRoot)(
   "one user with silent connections leaves others room where only the total is set",
   async () => {
-    using dir = tempDir(0o755);
-    const path = dir.join("control");
-    const args = ["--mode", "0666", "--max-connections", "40"];
-    await using server = await startServer({ path, args });
+    await using server = await startServer({ args: ["--mode", "0666", "--max-connections", "40"] });
+    const { path } = server;
     await using _ = await holding(path, 65534, 40, "silent");
     await server.program.says(
       /refused process \d+ of uid 65534: the user has 30 connections already/,
@@ -170,10 +163,9 @@ test.if(isRoot)(
 test.if(isRoot)(
   "two users with silent connections leave others room below the bound for all",
   async () => {
-    using dir = tempDir(0o755);
-    const path = dir.join("control");
-    const args = ["--max-connections", "40", "--max-connections-per-user", "25"];
-    await using server = await startServer({ path, args: [...args, "--mode", "0666"] });
+    const bounds = ["--max-connections", "40", "--max-connections-per-user", "25"];
+    await using server = await startServer({ args: ["--mode", "0666", ...bounds] });
+    const { path } = server;
     await using users = new AsyncDisposableStack();
     users.use(await holding(path, 65534, 25, "silent"));
     users.use(await holding(path, 65533, 25, "silent"));
@@ -184,10 +176,9 @@ test.if(isRoot)(
 );
 
 test.if(isRoot)("a user with many connections does not evict those of users with few", async () => {
-  using dir = tempDir(0o755);
-  const path = dir.join("control");
-  const args = ["--max-connections", "40", "--max-connections-per-user", "40", "--mode", "0666"];
-  await using server = await startServer({ path, args });
+  const bounds = ["--max-connections", "40", "--max-connections-per-user", "40"];
+  await using server = await startServer({ args: ["--mode", "0666", ...bounds] });
+  const { path } = server;
   await using users = new AsyncDisposableStack();
   users.use(await holding(path, 65534, 30, "silent"));
   users.use(await holding(path, 65533, 7, "idle"));

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { askStatus } from "@xsocket/server";
 import { errno, SHUT_RDWR, SHUT_WR, SOL_SOCKET } from "@xsocket/xbind-native";
-import { eventually, guardDescriptors, isRoot, startServer, tempDir } from "../harness/index.ts";
+import { eventually, guardDescriptors, isRoot, startServer } from "../harness/index.ts";
 import { holding } from "./holding.ts";
 import { askOnce, crowd, native, rawClients, RawClient, REQUEST } from "./raw.ts";
 
@@ -37,10 +37,9 @@ test("answers ETOOMANYREFS at the user's bound of sockets in flight", async () =
 test.if(isRoot)(
   "answers ETOOMANYREFS to all users at the bound for all until there is room",
   async () => {
-    using dir = tempDir(0o755);
-    const path = dir.join("control");
     const args = ["--mode", "0666", "--max-in-flight", "6", "--max-in-flight-per-user", "3"];
-    await using _ = await startServer({ path, args });
+    await using server = await startServer({ args });
+    const { path } = server;
     await using users = new AsyncDisposableStack();
     users.use(await holding(path, 65534, 3, "unread"));
     expect(askOnce(path)).toBe(0);
@@ -54,9 +53,8 @@ test.if(isRoot)(
 test.if(isRoot)(
   "one user with unread sockets leaves others room where only the total is set",
   async () => {
-    using dir = tempDir(0o755);
-    const path = dir.join("control");
-    await using _ = await startServer({ path, args: ["--mode", "0666", "--max-in-flight", "40"] });
+    await using server = await startServer({ args: ["--mode", "0666", "--max-in-flight", "40"] });
+    const { path } = server;
     await using users = new AsyncDisposableStack();
     users.use(await holding(path, 65534, 40, "unread"));
     expect(askStatus(native, path, 1000).stats).toMatchObject({
@@ -70,9 +68,8 @@ test.if(isRoot)(
 test.if(isRoot)(
   "two users with unread sockets leave others room below the bound for all",
   async () => {
-    using dir = tempDir(0o755);
-    const path = dir.join("control");
-    await using _ = await startServer({ path, args: ["--mode", "0666", "--max-in-flight", "40"] });
+    await using server = await startServer({ args: ["--mode", "0666", "--max-in-flight", "40"] });
+    const { path } = server;
     await using users = new AsyncDisposableStack();
     users.use(await holding(path, 65534, 25, "unread"));
     users.use(await holding(path, 65533, 25, "unread"));

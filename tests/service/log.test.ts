@@ -18,12 +18,10 @@ guardDescriptors();
 
 /** Starts a server, has one request refused, and returns its log. */
 async function logOf(args: readonly string[], env: Record<string, string> = {}): Promise<string> {
-  using dir = tempDir();
-  const server = await startServer({ path: dir.join("control"), args, env });
+  await using server = await startServer({ args, env });
   await here.run(["python3", "-c", ASK, server.path, "58533031000000020000000300000001"]);
   await eventually("the refusal to be logged", () => /refused/.test(server.program.stderr));
   await server.stop();
-  await server[Symbol.asyncDispose]();
   return server.program.stderr;
 }
 
