@@ -6,7 +6,6 @@ import {
   eventually,
   guardDescriptors,
   here,
-  type Running,
   startServer,
   tempDir,
   XSOCKET,
@@ -67,23 +66,30 @@ manager.bind(sys.argv[1])
 print("ready", flush=True)
 while True: print(manager.recv(9999).decode().replace("\\n", "|"), flush=True)`;
 
-async function managerAt(socket: string): Promise<Running> {
-  const manager = here.spawn(["python3", "-c", MANAGER, socket]);
+/* A service manager that never reads from its socket. */
+const DEAF = MANAGER.replace(/while .*/, "__import__('signal').pause()");
+
+/** A server, and its manager, which wants a sign of life every so many milliseconds. */
+async function managed(withinMs: number, script = MANAGER, ...args: string[]) {
+  await using stack = new AsyncDisposableStack();
+  const socket = stack.use(tempDir()).join("notify");
+  const manager = stack.use(here.spawn(["python3", "-c", script, socket]));
   await manager.says(/ready/);
-  return manager;
+  const env = { NOTIFY_SOCKET: socket, WATCHDOG_USEC: String(1000 * withinMs) };
+  const server = stack.use(await startServer({ env, args }));
+  const owned = stack.move();
+  return { manager, server, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 test("notifies the manager of start, reload and stop, of each beat, and of a moved socket", async () => {
-  using dir = tempDir();
-  const [path, moved, socket] = [dir.join("control"), dir.join("moved"), dir.join("notify")];
-  await using manager = await managerAt(socket);
+  await using both = await managed(100);
+  const { manager, server } = both;
+  const [path, moved] = [server.path, `${server.path}.moved`];
   const heard = (pattern: RegExp) => manager.stdout.match(pattern) ?? [];
   const beats = async () => {
     const before = heard(/^WATCHDOG=1$/gm).length;
     await eventually("signs of life", () => heard(/^WATCHDOG=1$/gm).length > before + 2);
   };
-  const env = { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "100000" };
-  await using server = await startServer({ path, env });
   await beats();
   for (const [from, to, changes] of [
     [path, moved, 2],
@@ -110,11 +116,8 @@ test("notifies the manager of start, reload and stop, of each beat, and of a mov
 });
 
 test("the status text uses the singular for one socket, request and connection", async () => {
-  using dir = tempDir();
-  const socket = dir.join("notify");
-  await using manager = await managerAt(socket);
-  const env = { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "100000" };
-  await using server = await startServer({ env, args: ["--max-in-flight-per-user", "1"] });
+  await using both = await managed(100, MANAGER, "--max-in-flight-per-user", "1");
+  const { manager, server } = both;
   using client = new RawClient(server.path);
   expect(client.ask()).toBe(0);
   expect(client.ask(encode({ kind: "request", domain: 2, type: 3, protocol: 1 }))).toBe(
@@ -128,26 +131,15 @@ test("the status text uses the singular for one socket, request and connection",
   await manager.says(/: 2 sockets handed out, 2 requests refused, 2 connections$/m);
 });
 
-/* A service manager that never reads from its socket. */
-const DEAF = MANAGER.replace(/while .*/, "__import__('signal').pause()");
-
 test("a manager that does not read its socket does not delay signals", async () => {
-  using dir = tempDir();
-  const socket = dir.join("notify");
-  await using manager = here.spawn(["python3", "-c", DEAF, socket]);
-  await manager.says(/ready/);
-  const env = { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "20000" };
-  await using server = await startServer({ env });
+  await using both = await managed(20, DEAF);
   await Bun.sleep(500); // its queue is full after some 10 messages
-  expect(await server.stop()).toBe(0);
+  expect(await both.server.stop()).toBe(0);
 });
 
 test("sends no watchdog message while a thread hangs", async () => {
-  using dir = tempDir();
-  const socket = dir.join("notify");
-  await using manager = await managerAt(socket);
-  const env = { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "100000" };
-  await using server = await startServer({ env });
+  await using both = await managed(100);
+  const { manager, server } = both;
   await manager.says(/READY=1/);
   const [thread = ""] = servingThreads(server.program.pid);
   await using _ = await traced(thread, "-o/dev/null", "-einject=sendmsg:delay_enter=2000000");
@@ -168,11 +160,8 @@ test("sends no watchdog message while a thread hangs", async () => {
 });
 
 test("does not report its socket file as removed during a slow stop", async () => {
-  using dir = tempDir();
-  const socket = dir.join("notify");
-  await using manager = await managerAt(socket);
-  const env = { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "20000" };
-  await using server = await startServer({ env });
+  await using both = await managed(20);
+  const { manager, server } = both;
   await manager.says(/READY=1/);
   using behind = new RawClient(server.path); // the server waits for it
   for (let n = 0; n < 3; n++) behind.send();

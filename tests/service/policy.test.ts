@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { xsocketSync } from "@xsocket/client";
 import { errno } from "@xsocket/xbind-native";
 import {
   eventually,
@@ -10,6 +9,7 @@ import {
   OWN_MOUNTS,
   startServer,
   tempDir,
+  type TempDir,
   XSOCKET,
 } from "../harness/index.ts";
 import { askOnce } from "../server/raw.ts";
@@ -20,9 +20,17 @@ function xsocket(...args: string[]) {
   return here.run([XSOCKET, ...args]);
 }
 
-async function policyFile(path: string, text: string): Promise<string> {
-  await Bun.write(path, text);
-  return path;
+/** Runs an action of "policy" on a policy with this text. */
+async function policy(text: string, action: "check" | "test", ...args: readonly string[]) {
+  using dir = tempDir();
+  await Bun.write(dir.join("p"), text);
+  return await xsocket("policy", action, dir.join("p"), ...args);
+}
+
+/** A prefix for a command that finds the accounts of a directory's files passwd and group. */
+function withAccounts(dir: TempDir): string[] {
+  const mounts = ["passwd", "group"].map((name) => `mount --bind ${dir.join(name)} /etc/${name}`);
+  return [...OWN_MOUNTS, "sh", "-c", `${mounts.join(" && ")} && exec "$@"`, "sh"];
 }
 
 const RULES = `
@@ -47,14 +55,11 @@ function ruleText(...keys: string[]): string {
   return ["[[rule]]", ...keys, ""].join("\n");
 }
 
+const checked = (...rules: string[]) => policy(rules.join(""), "check");
+
 describe("policy", () => {
   test("check lists the rules in their order", async () => {
-    using dir = tempDir();
-    const { code, stdout, stderr } = await xsocket(
-      "policy",
-      "check",
-      await policyFile(dir.join("p"), RULES),
-    );
+    const { code, stdout, stderr } = await policy(RULES, "check");
     expect(stderr).toBe("");
     expect(stdout).toBe(
       "1  no root: deny uid 0\n2  ping for group 42: allow gid 42 SOCK_RAW IPPROTO_ICMP\n3  rule 3: allow 4 connections\neverything else: deny\n",
@@ -64,7 +69,7 @@ describe("policy", () => {
 
   test("test prints the outcome of each rule, and takes a relative path", async () => {
     using dir = tempDir();
-    await policyFile(dir.join("p"), RULES);
+    await Bun.write(dir.join("p"), RULES);
     const argv = [XSOCKET, "policy", "test", "p", "--uid", "0"];
     expect((await here.run(argv, { cwd: dir.path })).stdout).toBe(
       "1  no root: denies\nAF_INET SOCK_STREAM IPPROTO_TCP for uid 0: refused by no root\n",
@@ -72,14 +77,11 @@ describe("policy", () => {
   });
 
   test("check warns of rules after one that decides for everybody", async () => {
-    using dir = tempDir();
     const all = ruleText('name = "all"', 'action = "allow"', "connections = 4");
     const root = ruleText('action = "deny"', "uid = 0");
     const group = ruleText('action = "allow"', "gid = 7");
     const raw = ruleText('action = "allow"', 'type = "raw"');
     const status = ruleText('action = "allow"', 'kind = "status"');
-    const checked = async (...rules: string[]) =>
-      xsocket("policy", "check", await policyFile(dir.join("p"), rules.join("")));
     expect(await checked(raw, all, status, root, raw, group)).toMatchObject({
       stderr:
         "xsocket: warning: all decides about ordinary sockets for everybody, so those after it do not (rule 4, rule 6): put it last\n",
@@ -96,16 +98,14 @@ describe("policy", () => {
   });
 
   test("check and test escape control characters in a rule's name", async () => {
-    using dir = tempDir();
     const rules = String.raw`[[rule]]
 name = "mine: deny\n2  \u001b[8mhidden"
 action = "allow"`;
-    const file = await policyFile(dir.join("p"), rules);
     const name = String.raw`mine: deny\x0a2  \x1b[8mhidden`;
-    expect(await xsocket("policy", "check", file)).toMatchObject({
+    expect(await policy(rules, "check")).toMatchObject({
       stdout: `1  ${name}: allow\neverything else: deny\n`,
     });
-    expect(await xsocket("policy", "test", file, "--uid", "7")).toMatchObject({
+    expect(await policy(rules, "test", "--uid", "7")).toMatchObject({
       stdout: `1  ${name}: allows\nAF_INET SOCK_STREAM IPPROTO_TCP for uid 7: granted by ${name}\n`,
     });
   });
@@ -140,9 +140,7 @@ action = "allow"`;
       1,
     ],
   ])("test %j", async (args, verdict, code) => {
-    using dir = tempDir();
-    const file = await policyFile(dir.join("p"), RULES);
-    const result = await xsocket("policy", "test", file, ...args);
+    const result = await policy(RULES, "test", ...args);
     expect(result.stderr).toBe("");
     expect(result.stdout.trimEnd().split("\n").at(-1)).toBe(verdict);
     expect(result.code).toBe(code);
@@ -156,10 +154,8 @@ action = "allow"`;
     const rules = Object.entries(types).map(
       ([type, gid]) => `[[rule]]\naction = "allow"\ngid = ${gid}\ntype = "${type}"\n`,
     );
-    const file = await policyFile(dir.join("p"), rules.join(""));
-    const mounts = ["passwd", "group"].map((name) => `mount --bind ${dir.join(name)} /etc/${name}`);
-    const script = `${mounts.join(" && ")} && exec "$@"`;
-    const start = [...OWN_MOUNTS, "sh", "-c", script, "sh", XSOCKET, "policy", "test", file];
+    await Bun.write(dir.join("p"), rules.join(""));
+    const start = [...withAccounts(dir), XSOCKET, "policy", "test", dir.join("p")];
     const codesOf = (...who: string[]) =>
       Promise.all(
         Object.keys(types).map(
@@ -177,9 +173,7 @@ action = "allow"`;
   const AS_NOBODY = ["--uid", "65534", "--status"];
 
   test("test of the status matches a rule like any other", async () => {
-    using dir = tempDir();
-    const file = await policyFile(dir.join("p"), FOR_NOBODY);
-    const { code, stdout } = await xsocket("policy", "test", file, ...AS_NOBODY);
+    const { code, stdout } = await policy(FOR_NOBODY, "test", ...AS_NOBODY);
     expect(stdout).toEndWith("the status for uid 65534: granted by rule 1\n");
     expect(code).toBe(0);
   });
@@ -188,9 +182,9 @@ action = "allow"`;
     "test matches no rule for the id nobody where ids are unmapped",
     async () => {
       using dir = tempDir();
-      const file = await policyFile(dir.join("p"), FOR_NOBODY);
-      const within = ["unshare", "--user", "--map-root-user", XSOCKET, "policy", "test", file];
-      const { code, stdout } = await here.run([...within, ...AS_NOBODY]);
+      await Bun.write(dir.join("p"), FOR_NOBODY);
+      const within = ["unshare", "--user", "--map-root-user", XSOCKET, "policy", "test"];
+      const { code, stdout } = await here.run([...within, dir.join("p"), ...AS_NOBODY]);
       expect(stdout).toContain("refused since no rule matches");
       expect(code).toBe(1);
     },
@@ -220,12 +214,12 @@ action = "allow"`;
 
 test("warns at check, start and reload of a policy that allows nobody a socket", async () => {
   using dir = tempDir();
-  const path = dir.join("control");
-  const file = await policyFile(dir.join("p"), "# nothing yet\n");
+  const file = dir.join("p");
+  await Bun.write(file, "# nothing yet\n");
   const warning = `xsocket: warning: nobody gets a socket, since no rule of ${file} allows one: add one with action = "allow", or check that this is the right file\n`;
-  const checked = await xsocket("policy", "check", file);
-  expect(checked).toEqual({ code: 0, stdout: "everything else: deny\n", stderr: warning });
-  await using server = await startServer({ path, args: ["--policy", file] });
+  const told = { code: 0, stdout: "everything else: deny\n", stderr: warning };
+  expect(await xsocket("policy", "check", file)).toEqual(told);
+  await using server = await startServer({ args: ["--policy", file] });
   expect(server.program.stderr).toStartWith(warning);
   const reload = async (text: string) => {
     await Bun.write(file, text);
@@ -242,23 +236,20 @@ test("warns at check, start and reload of a policy that allows nobody a socket",
   expect(await reload(`[[rule]]\naction = "deny"\n${RULES}`)).toStartWith(
     `xsocket: warning: nobody gets a socket, since rule 1 of ${file} denies all sockets to everybody: put it last\n`,
   );
-  expect(() => xsocketSync({ via: path, family: 4, type: "stream" })).toThrow("EPERM");
+  expect(askOnce(server.path)).toBe(-errno.EPERM);
 });
 
 test("names of --allow-user and --allow-group are looked up again at a reload", async () => {
   using dir = tempDir();
-  const [passwd, group] = [dir.join("passwd"), dir.join("group")];
   const name = "xsocket-none"; // this machine has no such user
   const accounts = async (user: string, groups: string) => {
-    await Bun.write(passwd, user);
-    await Bun.write(group, groups);
+    await Bun.write(dir.join("passwd"), user);
+    await Bun.write(dir.join("group"), groups);
   };
   const [root, seven] = [`${name}:x:0:0::/:/bin/sh\n`, `${name}:x:7:\n`];
-  const mounts = `mount --bind ${passwd} /etc/passwd && mount --bind ${group} /etc/group`;
   await accounts(`${name}:x:7:7::/:/bin/sh\n`, seven);
-  const before = [...OWN_MOUNTS, "sh", "-c", `${mounts} && exec "$@"`, "sh"];
   const args = ["--allow-user", name, "--allow-group", name];
-  await using started = await startServer({ before, args });
+  await using started = await startServer({ before: withAccounts(dir), args });
   const { path, program: server } = started;
   expect(askOnce(path)).toBe(-errno.EPERM);
   await accounts(root, seven);
@@ -305,17 +296,17 @@ describe("a policy that is not a regular file", () => {
 
   test("a FIFO without a writer ends the start but not a running server", async () => {
     using dir = tempDir();
-    const [path, file, fifo] = [dir.join("control"), dir.join("p"), dir.join("fifo")];
+    const [file, fifo] = [dir.join("p"), dir.join("fifo")];
     await here.run(["mkfifo", fifo]);
-    expect(await xsocket("serve", path, "--policy", fifo)).toMatchObject({
+    expect(await xsocket("serve", dir.join("control"), "--policy", fifo)).toMatchObject({
       code: 1,
       stderr: `xsocket: ${fifo}: is not a regular file, and its text did not end within 5 s: give the path of a file, or a pipe that ends\n`,
     });
-    await policyFile(file, RULES);
-    await using server = await startServer({ path, args: ["--policy", file] });
+    await Bun.write(file, RULES);
+    await using server = await startServer({ args: ["--policy", file] });
     await here.run(["mv", fifo, file]);
     server.program.kill("SIGHUP");
     await server.program.says(/the policy stays as it was: .*: is not a regular file, .*\n/);
-    expect((await xsocket("status", path)).code).toBe(0);
+    expect((await xsocket("status", server.path)).code).toBe(0);
   });
 });
