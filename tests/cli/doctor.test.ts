@@ -232,10 +232,3 @@ test("escapes control characters from the first line of a script", async () => {
   const { stdout } = await here.run([...doctor, "--json", "--", script]);
   expect(stdout).toContain("/none\\u001b[2J\\u009b2J\\u202ex is missing");
 });
-
-test.each(["http", "0", "65536", "53/udp"])("refuses %s as a port", async (port) => {
-  const { code, stderr } = await here.run([XSOCKET, "doctor", "--port", port]);
-  expect(code).toBe(2);
-  expect(stderr).toStartWith(`xsocket: "${port}" is not a port: give a number from 1 to 65535`);
-  expect(stderr.split("\n")).toHaveLength(2);
-});

@@ -2,7 +2,6 @@ import { expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
-import { libraryPath } from "@xsocket/xbind-native";
 import {
   guardDescriptors,
   HELD_TO_MODES,
@@ -146,13 +145,6 @@ test("leaves NODE_COMPILE_CACHE to the program", async () => {
   const { stdout } = await here.run([...run, "printenv", "NODE_COMPILE_CACHE"], { env });
   expect(existsSync(dir.join("cache"))).toBe(false);
   expect(stdout).toBe(`${dir.join("cache")}\n`);
-});
-
-test("accepts a relative XSOCKET_LIBDIR", async () => {
-  const library = libraryPath("xbind");
-  const [cwd, env] = [dirname(library), { XSOCKET_LIBDIR: "." }];
-  const result = await here.run([XSOCKET, "lib", "xbind"], { cwd, env });
-  expect(result).toEqual({ code: 0, stdout: `${library}\n`, stderr: "" });
 });
 
 test("ignores files in parents of the current directory", async () => {

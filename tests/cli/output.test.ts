@@ -75,17 +75,8 @@ test("prefixes messages with their priority when stderr is the journal", async (
 });
 
 test("prints a warning on one line whatever the path", async () => {
-  const argv = [
-    XSOCKET,
-    "run",
-    "--socket",
-    "/nosuch/a\nb\rc\b\u001B[31m",
-    "--port",
-    "1",
-    "--",
-    "true",
-  ];
-  const { code, stderr } = await here.run(argv);
+  const run = [XSOCKET, "run", "--port", "1", "--socket", "/nosuch/a\nb\rc\b\u001B[31m"];
+  const { code, stderr } = await here.run([...run, "--", "true"]);
   expect(stderr).toMatch(
     /^xsocket: warning: [^\n]+ through \/nosuch\/a b c: there is no such control socket[^\n]+\n$/,
   );
@@ -140,17 +131,6 @@ test("prints help on stdout with exit code 0", async () => {
 });
 
 test("run passes the program's own --help on", async () => {
-  const { stdout } = await here.run([
-    XSOCKET,
-    "run",
-    "--socket",
-    "@nobody",
-    "--port",
-    "1",
-    "--",
-    "printf",
-    "%s",
-    "--help",
-  ]);
-  expect(stdout).toBe("--help");
+  const run = [XSOCKET, "run", "--socket", "@nobody", "--port", "1", "--"];
+  expect((await here.run([...run, "printf", "%s", "--help"])).stdout).toBe("--help");
 });

@@ -53,15 +53,8 @@ test("--print shows one line for each variable and refuses a line break", async 
 
 test("the variables of --print work without run", async () => {
   await using server = await startServer();
-  const { stdout } = await here.run([
-    XSOCKET,
-    "run",
-    "--print",
-    "--port",
-    "0",
-    "--socket",
-    server.path,
-  ]);
+  const print = [XSOCKET, "run", "--print", "--port", "0", "--socket", server.path];
+  const { stdout } = await here.run(print);
   const script = 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print("bound")';
   const log = { XBIND_LOG: "1" };
   const start = ["env", ...stdout.trimEnd().split("\n"), "python3", "-c", script];
@@ -184,10 +177,9 @@ test("resolves a relative XSOCKET_LIBDIR in the current directory", async () => 
   using dir = tempDir();
   mkdirSync(dir.join("lib"));
   copyFileSync(libraryPath("xbind"), dir.join("lib/libxbind.so"));
-  const env = { XSOCKET_LIBDIR: "lib/", LD_PRELOAD: undefined };
-  const { stdout } = await here.run([XSOCKET, "lib", "xbind"], { env, cwd: dir.path });
-  expect(stdout).toBe(`${dir.join("lib/libxbind.so")}\n`);
-  const unexpanded = { ...env, XSOCKET_LIBDIR: "~/lib" };
-  const { stderr } = await here.run([XSOCKET, "lib", "xbind"], { env: unexpanded });
-  expect(stderr).toContain("~/lib: write $HOME/lib\n");
+  const found = (within: string, XSOCKET_LIBDIR: string) =>
+    here.run([XSOCKET, "lib", "xbind"], { env: { XSOCKET_LIBDIR }, cwd: dir.join(within) });
+  expect((await found("", "lib/")).stdout).toBe(`${dir.join("lib/libxbind.so")}\n`);
+  expect((await found("lib", ".")).stdout).toBe(`${dir.join("lib/libxbind.so")}\n`);
+  expect((await found("", "~/lib")).stderr).toContain("~/lib: write $HOME/lib\n");
 });
