@@ -9,7 +9,6 @@ import {
   here,
   type Namespace,
   OWN_MOUNTS,
-  type Running,
   startServer,
   tempDir,
 } from "../harness/index.ts";
@@ -43,10 +42,16 @@ async function startDns(target: Namespace, log: string): Promise<AsyncDisposable
   return program;
 }
 
-async function startOddDns(target: Namespace): Promise<Running> {
-  const program = target.spawn([process.execPath, join(import.meta.dir, "name-server.ts")]);
-  await program.says(/ready/);
-  return program;
+/* A target with the name server of name-server.ts, and how to connect there. */
+async function oddTarget() {
+  await using stack = new AsyncDisposableStack();
+  const target = stack.use(await createNamespace());
+  const dns = stack.use(target.spawn([process.execPath, join(import.meta.dir, "name-server.ts")]));
+  await dns.says(/ready/);
+  const { path: via } = stack.use(await startServer({ place: target }));
+  const peer = { via, port: 80, nameservers: ["127.0.0.1"], socket: { data() {} } };
+  const owned = stack.move();
+  return { dns, peer, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 function never(): Promise<string[]> {
@@ -165,51 +170,41 @@ describe("a host name", () => {
   });
 
   test("is resolved over TCP in the target if its answer is truncated, and not from a forged answer", async () => {
-    await using target = await createNamespace();
-    await using dns = await startOddDns(target);
-    await using server = await startServer({ place: target });
-    using listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
-    const peer = { via: server.path, port: listener.port, nameservers: ["127.0.0.1"] };
-    using socket = await connect({ ...peer, hostname: "web.test", socket: { data() {} } });
+    await using odd = await oddTarget();
+    using listener = await listen({ ...odd.peer, port: 0 });
+    const peer = { ...odd.peer, port: listener.port };
+    using socket = await connect({ ...peer, hostname: "web.test" });
     expect(socket.remoteAddress).toBe("127.0.7.7");
-    await dns.says(/TCP .*web/);
-    const nonsense = connect({ ...peer, hostname: "nonsense.test", socket: { data() {} } });
+    await odd.dns.says(/TCP .*web/);
+    const nonsense = connect({ ...peer, hostname: "nonsense.test" });
     await expect(nonsense).rejects.toMatchObject({ code: "EBADMSG", step: "resolve" });
-    const ended = connect({ ...peer, hostname: "ends.test", socket: { data() {} } });
+    const ended = connect({ ...peer, hostname: "ends.test" });
     await expect(ended).rejects.toMatchObject({ code: "ECONNRESET", step: "resolve" });
-    const forged = await connect({ ...peer, hostname: "forged.test", socket: { data() {} } });
+    using forged = await connect({ ...peer, hostname: "forged.test" });
     expect(forged.remoteAddress).toBe("127.0.7.7");
-    forged.terminate();
     const from = performance.now();
     const signal = AbortSignal.timeout(100);
-    const limits = { signal, timeoutMs: 60_000 };
-    const silent = connect({ ...peer, hostname: "silent.test", ...limits, socket: { data() {} } });
+    const silent = connect({ ...peer, hostname: "silent.test", signal, timeoutMs: 60_000 });
     await expect(silent).rejects.toMatchObject({ name: "TimeoutError" });
     expect(performance.now() - from).toBeLessThan(10_000); // the abort ends it, not the timeout of this attempt
   });
 
   test("is connected to by IPv4, well before the deadline, if the AAAA query gets no answer", async () => {
-    await using target = await createNamespace();
-    await using _ = await startOddDns(target);
-    await using server = await startServer({ place: target });
-    using listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
-    const peer = { via: server.path, port: listener.port, nameservers: ["127.0.0.1"] };
+    await using odd = await oddTarget();
+    using listener = await listen({ ...odd.peer, port: 0 });
     const from = performance.now();
-    const four = { hostname: "four.test", timeoutMs: 60_000 };
-    using socket = await connect({ ...peer, ...four, socket: { data() {} } });
+    const four = { hostname: "four.test", port: listener.port, timeoutMs: 60_000 };
+    using socket = await connect({ ...odd.peer, ...four });
     expect(socket.remoteAddress).toBe("127.0.7.7");
     expect(performance.now() - from).toBeLessThan(10_000);
   });
 
   test("is asked for again if an answer is lost, but not past the deadline", async () => {
-    await using target = await createNamespace();
-    await using _ = await startOddDns(target);
-    await using server = await startServer({ place: target });
-    const peer = { via: server.path, port: 80, socket: { data() {} } };
-    const lost = connect({ ...peer, hostname: "lost.test", nameservers: ["127.0.0.1"] });
+    await using odd = await oddTarget();
+    const lost = connect({ ...odd.peer, hostname: "lost.test" });
     await expect(lost).rejects.toMatchObject({ code: "ECONNREFUSED", step: "connect" });
     const nameservers = Array.from({ length: 50 }, () => "127.0.0.1");
-    const mute = connect({ ...peer, hostname: "mute.test", nameservers, timeoutMs: 200 });
+    const mute = connect({ ...odd.peer, hostname: "mute.test", nameservers, timeoutMs: 200 });
     // each has 2 ms, in which a busy machine may not even give it a socket
     await expect(mute).rejects.toMatchObject({ code: "ETIMEDOUT" });
   });
@@ -217,16 +212,8 @@ describe("a host name", () => {
   test.skipIf(!hasIpv6)(
     "that has only an IPv6 address is resolved even if the AAAA answer comes late",
     async () => {
-      await using target = await createNamespace();
-      await using _ = await startOddDns(target);
-      await using server = await startServer({ place: target });
-      const peer = {
-        via: server.path,
-        port: 80,
-        nameservers: ["127.0.0.1"],
-        socket: { data() {} },
-      };
-      const late = connect({ ...peer, hostname: "late.test", timeoutMs: 30_000 }); // on a busy machine, too
+      await using odd = await oddTarget();
+      const late = connect({ ...odd.peer, hostname: "late.test", timeoutMs: 30_000 }); // on a busy machine, too
       await expect(late).rejects.toMatchObject({ code: "ECONNREFUSED", step: "connect" });
     },
   );
@@ -234,28 +221,22 @@ describe("a host name", () => {
   test.skipIf(!hasIpv6)(
     "has its IPv6 address tried too if the AAAA answer comes soon after the A answer",
     async () => {
-      await using target = await createNamespace();
-      await using _ = await startOddDns(target);
-      await using server = await startServer({ place: target });
-      const socket = { data() {} };
-      using listener = await listen({ via: server.path, hostname: "::1", port: 0, socket });
-      const { port } = listener;
-      const soon = { hostname: "soon.test", nameservers: ["127.0.0.1"] };
-      using peer = await connect({ via: server.path, port, ...soon, socket });
-      expect(peer.remoteAddress).toBe("::1");
+      await using odd = await oddTarget();
+      using listener = await listen({ ...odd.peer, hostname: "::1", port: 0 });
+      const soon = { ...odd.peer, hostname: "soon.test", port: listener.port };
+      using socket = await connect(soon);
+      expect(socket.remoteAddress).toBe("::1");
     },
   );
 
   test("is tried in the next search domain if a name server fails or does not answer for IPv6", async () => {
-    await using target = await createNamespace();
-    await using _ = await startOddDns(target);
-    await using server = await startServer({ place: target });
+    await using odd = await oddTarget();
     using dir = tempDir();
     await Bun.write(dir.join("resolv.conf"), "nameserver 127.0.0.1\nsearch gone.test fails.test\n");
-    using listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
+    using listener = await listen({ ...odd.peer, port: 0 });
     const program = `
       import { connect } from ${JSON.stringify(import.meta.resolve("@xsocket/client"))};
-      const [via, port] = ${JSON.stringify([server.path, listener.port])};
+      const [via, port] = ${JSON.stringify([odd.peer.via, listener.port])};
       const socket = await connect({ via, port, hostname: "four", socket: { data() {} } });
       console.log(socket.remoteAddress);
       socket.terminate();
@@ -267,33 +248,27 @@ describe("a host name", () => {
     expect(stdout, stderr).toBe("127.0.7.7\nESERVFAIL\n"); // not ENOTFOUND, since one query has failed
   });
 
-  test("fails at once if a name server refuses with a header alone", async () => {
-    await using target = await createNamespace();
-    await using _ = await startOddDns(target);
-    await using server = await startServer({ place: target });
-    const peer = { via: server.path, port: 80, socket: { data() {} }, timeoutMs: 30_000 };
+  test.each([
+    [
+      "at once if a name server refuses with a header alone",
+      { hostname: "refused.test", timeoutMs: 30_000 },
+      { code: "EREFUSED", step: "resolve" },
+    ],
+    [
+      "at its deadline even if a name server floods the client with messages that answer nothing",
+      { hostname: "flood.test", timeoutMs: 500 },
+      { code: "ETIMEDOUT" },
+    ],
+  ])("fails %s", async (_, how, failure) => {
+    await using odd = await oddTarget();
     const from = performance.now();
-    const refused = connect({ ...peer, hostname: "refused.test", nameservers: ["127.0.0.1"] });
-    await expect(refused).rejects.toMatchObject({ code: "EREFUSED", step: "resolve" });
+    await expect(connect({ ...odd.peer, ...how })).rejects.toMatchObject(failure);
     expect(performance.now() - from).toBeLessThan(10_000);
   });
 
-  test("fails at its deadline even if a name server floods the client with messages that answer nothing", async () => {
-    await using target = await createNamespace();
-    await using _ = await startOddDns(target);
-    await using server = await startServer({ place: target });
-    const peer = { via: server.path, port: 80, socket: { data() {} }, timeoutMs: 500 };
-    const from = performance.now();
-    const flooded = connect({ ...peer, hostname: "flood.test", nameservers: ["127.0.0.1"] });
-    await expect(flooded).rejects.toMatchObject({ code: "ETIMEDOUT" });
-    expect(performance.now() - from).toBeLessThan(5000);
-  });
-
   test("that is not valid in DNS fails with ENOTFOUND, and no name server is asked", async () => {
-    await using target = await createNamespace();
-    await using dns = await startOddDns(target);
-    await using server = await startServer({ place: target });
-    const peer = { via: server.path, port: 80, nameservers: ["127.0.0.1"], socket: { data() {} } };
+    await using odd = await oddTarget();
+    const { peer, dns } = odd;
     const long = `${"x".repeat(64)}.test`;
     const names = [
       " ",
