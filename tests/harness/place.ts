@@ -3,8 +3,23 @@ import { join } from "node:path";
 import { Running } from "./running.ts";
 
 const RUN_MS = 50_000; // the default limit for one program
-const TCP_LISTEN = "0A"; // the state column of /proc/net/tcp
-const UNIX_LISTENS = 0x10000; // __SO_ACCEPTCON in the flags column of /proc/net/unix
+/** The state of a listening socket in /proc/net/tcp. */
+export const TCP_LISTEN = "0A";
+const UNIX_LISTENS = 0x10000; // __SO_ACCEPTCON
+
+/** The rows of a table in /proc/net of the namespace that a process is in. */
+export function netTable(proc: string, name: string): string[][] {
+  const lines = readFileSync(join(proc, "net", name), "utf8")
+    .trim()
+    .split("\n")
+    .slice(1);
+  return lines.map((line) => line.trim().split(/\s+/));
+}
+
+/** Whether these are the flags of a listening socket in /proc/net/unix. */
+export function isListening(flags: string | undefined): boolean {
+  return (Number(`0x${flags}`) & UNIX_LISTENS) !== 0;
+}
 
 /** Options for starting a program. */
 export interface RunOptions {
@@ -82,7 +97,7 @@ export class Place {
   listens(kind: "tcp" | "udp", port: number): boolean {
     const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
     return [kind, `${kind}6`]
-      .flatMap((table) => this.#table(table))
+      .flatMap((table) => netTable(this.#proc, table))
       .some(
         ([, local, , state]) => local?.endsWith(suffix) && (kind === "udp" || state === TCP_LISTEN),
       );
@@ -90,9 +105,8 @@ export class Place {
 
   /** Whether a UNIX socket here listens at a path or `@name`. */
   listensAt(address: string): boolean {
-    return this.#table("unix").some(
-      ([, , , flags, , , , path]) =>
-        path === address && (Number(`0x${flags}`) & UNIX_LISTENS) !== 0,
+    return netTable(this.#proc, "unix").some(
+      ([, , , flags, , , , path]) => path === address && isListening(flags),
     );
   }
 
@@ -107,14 +121,6 @@ export class Place {
     const { code, stdout, stderr } = await this.run([process.execPath, script]);
     if (code !== 0) throw new Error(`cannot read the namespace's cookie: ${stderr}`);
     return BigInt(stdout);
-  }
-
-  #table(name: string): string[][] {
-    const lines = readFileSync(join(this.#proc, "net", name), "utf8")
-      .trim()
-      .split("\n")
-      .slice(1);
-    return lines.map((line) => line.trim().split(/\s+/));
   }
 }
 

@@ -1,29 +1,21 @@
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { connect, fetchVia, listen, nodeListen, serve, Session, udp } from "@xsocket/client";
 import { descriptors, guardDescriptors, hasIpv6, here, startServer } from "../harness/index.ts";
+import { isListening, netTable, TCP_LISTEN } from "../harness/place.ts";
 
 guardDescriptors();
-
-const TCP_LISTEN = "0A";
-const UNIX_LISTENS = 0x10000; // __SO_ACCEPTCON
-
-function rows(table: string): string[][] {
-  const lines = readFileSync(`/proc/self/net/${table}`, "utf8").split("\n").slice(1);
-  return lines.map((line) => line.trim().split(/\s+/));
-}
 
 /* Sockets of this process in its own namespace that other processes could connect or send to. */
 function openToOthers(): string[] {
   const mine = new Set(descriptors().values());
   const internet = ["tcp", "tcp6", "udp", "udp6"].flatMap((table) =>
-    rows(table)
+    netTable("/proc/self", table)
       .filter(([, , , state]) => table.startsWith("udp") || state === TCP_LISTEN)
       .map(([, local, , , , , , , , inode]) => ({ what: `${table} ${local}`, inode })),
   );
-  const unix = rows("unix")
-    .filter(([, , , flags]) => (Number(`0x${flags}`) & UNIX_LISTENS) !== 0)
+  const unix = netTable("/proc/self", "unix")
+    .filter(([, , , flags]) => isListening(flags))
     .map(([, , , , , , inode, name]) => ({ what: `unix ${name}`, inode }));
   return [...internet, ...unix]
     .filter(({ inode }) => mine.has(`socket:[${inode}]`))
