@@ -21,6 +21,7 @@ import {
   typed,
   XSOCKET,
 } from "../harness/index.ts";
+import { SilentServer } from "../sdk/silent.ts";
 import { limitDescriptors } from "../server/process.ts";
 import { ASK, native, RawClient } from "../server/raw.ts";
 
@@ -117,29 +118,20 @@ test("status escapes control characters from the server, in text and JSON", asyn
   await using server = await serve({ address: dir.join("control") });
   const version = "1\u001b[2J\u009b2J\u202e\u2028";
   const status = { ...server.status(), version };
-  const answers = [status, status, { ...status, bounds: undefined }].map((said) =>
-    encode({ kind: "status-response", json: Buffer.from(JSON.stringify(said)) }).toHex(),
-  );
-  const listen = [
-    "import os,socket,sys",
-    "s=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET)",
-    "s.bind(sys.argv[1])",
-    "s.listen()",
-    "print('listening',flush=True)",
-    "for answer in sys.argv[2:]:",
-    " c=s.accept()[0]",
-    " c.recv(4)",
-    " c.send(bytes.fromhex(answer))",
-  ].join("\n");
-  const path = dir.join("stranger");
-  await using stranger = here.spawn(["python3", "-c", listen, path, ...answers]);
-  await stranger.says(/listening/);
-  const plain = await here.run([XSOCKET, "status", path]);
-  expect(plain.stdout).toContain("version 1\\x1b[2J\\x9b2J\\u202e\\u2028,");
-  const { stdout } = await here.run([XSOCKET, "status", "--json", path]);
+  using stranger = new SilentServer();
+  const told = async (said: object, ...words: string[]) => {
+    const asking = here.run([XSOCKET, "status", stranger.path, ...words]);
+    const client = await stranger.accept();
+    const json = Buffer.from(JSON.stringify(said));
+    const packet = encode({ kind: "status-response", json });
+    native.sendPacket(client, packet, packet.byteLength, -1);
+    return await asking.finally(() => native.close(client));
+  };
+  expect((await told(status)).stdout).toContain("version 1\\x1b[2J\\x9b2J\\u202e\\u2028,");
+  const { stdout } = await told(status, "--json");
   expect(stdout).toMatch(/^[ -~]+\n$/);
   expect(JSON.parse(stdout)).toMatchObject({ version });
-  const other = await here.run([XSOCKET, "status", path]);
+  const other = await told({ ...status, bounds: undefined });
   expect(other.stderr).toContain("than this command (EBADMSG). Restart the server");
 });
 
