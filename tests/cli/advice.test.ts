@@ -6,12 +6,12 @@ import {
   guardDescriptors,
   HELD_TO_MODES,
   here,
+  leaveStale,
   OWN_MOUNTS,
   startServer,
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
-import { leaveStale } from "../server/raw.ts";
 
 guardDescriptors();
 

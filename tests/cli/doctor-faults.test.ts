@@ -10,13 +10,13 @@ import {
   here,
   isChrooted,
   isRoot,
+  leaveStale,
   refusing,
   startServer,
   strangerAt,
   tempDir,
 } from "../harness/index.ts";
 import { SilentServer } from "../sdk/silent.ts";
-import { leaveStale } from "../server/raw.ts";
 import { BASE, expectOnly, examine, isToBe, PORT } from "./examine.ts";
 
 guardDescriptors();

@@ -47,4 +47,5 @@ export { activated, START, startServer, tryServing, typed, XSOCKET } from "./ser
 export { ROOT } from "./root.ts";
 export { strangerAt } from "./stranger.ts";
 export { tempDir, type TempDir } from "./temp.ts";
+export { boundAt, knowsOption, leaveStale } from "./unix.ts";
 export { socketUnit, systemdVersion, verifyUnit } from "./unit.ts";

@@ -1,30 +1,20 @@
 import { xsocketSync } from "@xsocket/client";
-import {
-  AF_UNIX,
-  encode,
-  encodeAddress,
-  parseAddress,
-  RESPONSE_BYTES,
-  SOCK_CLOEXEC,
-  SOCK_SEQPACKET,
-} from "@xsocket/protocol";
+import { encode, RESPONSE_BYTES } from "@xsocket/protocol";
 import { checked, loadSyscalls, POLLHUP, POLLIN } from "@xsocket/xbind-native";
 import { bindTo, boundPort } from "../../packages/client/src/_socket.ts";
-import { eventually, tempDir } from "../harness/index.ts";
+import { boundAt, eventually, tempDir } from "../harness/index.ts";
 
 const native = loadSyscalls();
 
 /** A server that does nothing by itself: a test accepts its clients, and answers. Disposing of it removes its directory. */
 export class SilentServer implements Disposable {
   readonly #dir = tempDir();
-  readonly #fd = checked("socket", native.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   #ended = false;
   readonly path = this.#dir.join("control");
+  readonly #fd = boundAt(this.path);
 
   /** Listens: at most `backlog` + 1 clients get that far. */
   constructor(backlog = 8) {
-    const address = encodeAddress(parseAddress(this.path));
-    checked("bind", native.bind(this.#fd, address, address.byteLength));
     checked("listen", native.listen(this.#fd, backlog));
   }
 

@@ -1,19 +1,19 @@
 /* Descriptors that clients attach to their requests: never received, and closed without harm. */
 import { expect, test } from "bun:test";
-import { AF_UNIX, SOCK_SEQPACKET } from "@xsocket/protocol";
-import { errno, SO_PASSRIGHTS, SOL_SOCKET } from "@xsocket/xbind-native";
+import { errno, SO_PASSRIGHTS } from "@xsocket/xbind-native";
 import {
   activated,
   eventually,
   guardDescriptors,
   here,
+  knowsOption,
   startServer,
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
 import { ATTACHED_MAX, sendAttached } from "./attach.ts";
 import { firstFree, limitDescriptors } from "./process.ts";
-import { askOnce, native, RawClient, REQUEST } from "./raw.ts";
+import { askOnce, RawClient, REQUEST } from "./raw.ts";
 
 guardDescriptors();
 
@@ -126,21 +126,8 @@ test.each([
   },
 );
 
-/** Whether this kernel has SO_PASSRIGHTS (Linux 6.16). */
-function canRefuseDescriptors(): boolean {
-  const fd = native.socket(AF_UNIX, SOCK_SEQPACKET, 0);
-  const rc = native.getsockopt(
-    fd,
-    SOL_SOCKET,
-    SO_PASSRIGHTS,
-    new Int32Array(new ArrayBuffer(4)),
-    4,
-  );
-  native.close(fd);
-  return rc > 0;
-}
-
-test.skipIf(!canRefuseDescriptors())(
+/* Since Linux 6.16. */
+test.skipIf(!knowsOption(SO_PASSRIGHTS))(
   "--refuse-descriptors refuses them by path, by abstract name and on a given socket",
   async () => {
     const name = `@xsocket-refuses-${process.pid}`;

@@ -2,16 +2,10 @@
 import { expect, spyOn, test } from "bun:test";
 import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { xsocket } from "@xsocket/client";
-import {
-  AF_UNIX,
-  encodeAddress,
-  SOCK_CLOEXEC,
-  SOCK_SEQPACKET,
-  SOCK_STREAM,
-} from "@xsocket/protocol";
+import { SOCK_SEQPACKET, SOCK_STREAM } from "@xsocket/protocol";
 import { DEFAULT_POLICY, type LogRecord, serve } from "@xsocket/server";
 import { checked, errno, loadSyscalls } from "@xsocket/xbind-native";
-import { descriptors, guardDescriptors, leaked, tempDir } from "../harness/index.ts";
+import { boundAt, descriptors, guardDescriptors, leaked, tempDir } from "../harness/index.ts";
 
 guardDescriptors();
 
@@ -208,12 +202,9 @@ test("calls methods of the options on the object that has them", async () => {
 });
 
 /** Makes a socket to pass to a server. */
-function socketAt(path: string, type: number = SOCK_SEQPACKET, listens = true): number {
-  const native = loadSyscalls();
-  const fd = checked("socket", native.socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
-  const address = encodeAddress({ kind: "path", path });
-  checked("bind", native.bind(fd, address, address.byteLength));
-  if (listens) checked("listen", native.listen(fd, 8));
+function socketAt(path: string, type?: number, listens = true): number {
+  const fd = boundAt(path, type);
+  if (listens) checked("listen", loadSyscalls().listen(fd, 8));
   return fd;
 }
 

@@ -2,8 +2,8 @@
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { eventually, guardDescriptors, here, tempDir } from "../harness/index.ts";
-import { askOnce, leaveStale } from "./raw.ts";
+import { eventually, guardDescriptors, here, leaveStale, tempDir } from "../harness/index.ts";
+import { askOnce } from "./raw.ts";
 
 guardDescriptors();
 

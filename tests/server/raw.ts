@@ -115,14 +115,6 @@ export function askOnce(path: string): number {
   return client.ask();
 }
 
-/** Leaves a socket file behind, as a killed server does. */
-export function leaveStale(path: string, type = SOCK_SEQPACKET): void {
-  const fd = checked("socket", native.socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
-  const bytes = encodeAddress({ kind: "path", path });
-  checked("bind", native.bind(fd, bytes, bytes.byteLength));
-  native.close(fd);
-}
-
 /** Waits until an abstract name is free. */
 export async function untilFree(name: string): Promise<void> {
   const fd = native.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);

@@ -15,6 +15,7 @@ import {
   here,
   isChrooted,
   isRoot,
+  leaveStale,
   OWN_MOUNTS,
   socketUnit,
   startServer,
@@ -22,7 +23,7 @@ import {
   tryServing,
   XSOCKET,
 } from "../harness/index.ts";
-import { askOnce, leaveStale } from "./raw.ts";
+import { askOnce } from "./raw.ts";
 
 guardDescriptors();
 

@@ -24,10 +24,10 @@ import {
   guardDescriptors,
   here,
   leaked,
+  leaveStale,
   startServer,
   tempDir,
 } from "../harness/index.ts";
-import { leaveStale } from "../server/raw.ts";
 
 guardDescriptors();
 

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { AF_UNIX, encodeAddress, parseAddress, SOCK_CLOEXEC, SOCK_DGRAM } from "@xsocket/protocol";
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM } from "@xsocket/protocol";
 import { checked, errno, loadSyscalls } from "@xsocket/xbind-native";
 import { readFileSync, rmSync } from "node:fs";
-import { guardDescriptors, tempDir } from "../../../../tests/harness/index.ts";
+import { boundAt, guardDescriptors, tempDir } from "../../../../tests/harness/index.ts";
 import { openNotifier, watchdogMs } from "./notify.ts";
 
 guardDescriptors();
@@ -11,9 +11,7 @@ const native = loadSyscalls();
 
 /** A manager's socket at an address. next() returns the next message. */
 function manager(address: string): Disposable & { next(): string } {
-  const bytes = encodeAddress(parseAddress(address));
-  const fd = checked("socket", native.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  checked("bind", native.bind(fd, bytes, bytes.byteLength));
+  const fd = boundAt(address, SOCK_DGRAM);
   const buffer = new Uint8Array(new ArrayBuffer(4096));
   return {
     next: () =>
