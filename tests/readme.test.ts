@@ -32,7 +32,7 @@ function nameOf(code: string): string {
 test.skipIf(!hasIpv6)(
   "every block of README.md works, or is listed with a reason why it is not run",
   async () => {
-    const blocks = (await blocksOf("README.md")).map(({ code }) => ({ word: nameOf(code), code }));
+    const blocks = blocksOf("README.md").map(({ code }) => ({ word: nameOf(code), code }));
     expect(blocks.map(({ word }) => word).toSorted()).toEqual(
       Object.keys({ ...RUN, ...NOT_RUN }).toSorted(),
     );

@@ -1,8 +1,6 @@
 /* The top level package.json has the versions; files that must repeat them agree with it. */
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { ROOT } from "./harness/root.ts";
+import { ROOT, textOf } from "./harness/root.ts";
 
 interface Manifest {
   readonly version: string;
@@ -13,7 +11,7 @@ interface Manifest {
 
 function manifest(path: string): Manifest {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the repository's own file
-  return JSON.parse(readFileSync(join(ROOT, path), "utf8")) as Manifest;
+  return JSON.parse(textOf(path)) as Manifest;
 }
 
 const pinned = manifest("package.json");
@@ -28,7 +26,7 @@ test("Bun's types and what the documentation says are of the pinned Bun", () => 
   const readmes = new Bun.Glob("packages/*/README.md").scanSync(ROOT);
   const told = ["docs/sdk.md", "docs/packages.md", ...readmes].flatMap((page) =>
     Array.from(
-      readFileSync(join(ROOT, page), "utf8").matchAll(/\bbun[ @](\d+\.\d+\.\d+)/gi),
+      textOf(page).matchAll(/\bbun[ @](\d+\.\d+\.\d+)/gi),
       ([, version]) => `${page}: ${version}`,
     ),
   );
@@ -46,11 +44,11 @@ test.each([...new Bun.Glob("packages/*/package.json").scanSync(ROOT)])(
 );
 
 test("docs/sdk.md names the tarballs of this version", () => {
-  const names = readFileSync(join(ROOT, "docs/sdk.md"), "utf8").match(/[\d.]+(?=\.tgz)/g);
+  const names = textOf("docs/sdk.md").match(/[\d.]+(?=\.tgz)/g);
   expect([...new Set(names)]).toEqual([pinned.version]);
 });
 
 test("the PKGBUILD has the version of the project", () => {
-  const text = readFileSync(join(ROOT, "packaging/arch/PKGBUILD"), "utf8");
+  const text = textOf("packaging/arch/PKGBUILD");
   expect(/^pkgver=(.*)$/m.exec(text)?.[1]).toBe(pinned.version);
 });

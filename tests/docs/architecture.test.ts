@@ -1,12 +1,11 @@
 /* The tables of docs/ARCHITECTURE.md name exactly the files that exist. */
 import { Glob } from "bun";
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { encode, type Message } from "@xsocket/protocol";
-import { ROOT } from "../harness/root.ts";
+import { ROOT, textOf } from "../harness/root.ts";
 
-const page = readFileSync(join(ROOT, "docs/ARCHITECTURE.md"), "utf8");
+const page = textOf("docs/ARCHITECTURE.md");
 
 /* The words in backquotes of a section's tables that have this form. */
 function named(title: string, form: RegExp): string[] {

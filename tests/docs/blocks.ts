@@ -1,5 +1,4 @@
-import { join } from "node:path";
-import { ROOT } from "../harness/root.ts";
+import { textOf } from "../harness/root.ts";
 
 /** A block of code in a page. */
 interface Block {
@@ -12,8 +11,8 @@ const FENCED = /^```(\w*)\n([^]*?)^```$/gm;
 const INDENTED = /(?<=\n\n)(?: {4}.*\n|\n(?= {4}))+/g;
 
 /** Every block of a page below the repository's root, fenced or indented. */
-export async function blocksOf(page: string): Promise<Block[]> {
-  const text = await Bun.file(join(ROOT, page)).text();
+export function blocksOf(page: string): Block[] {
+  const text = textOf(page);
   const fenced = [...text.matchAll(FENCED)].map(([, language = "", code = ""]) => ({
     language,
     code,

@@ -1,17 +1,16 @@
 /* The presets, directories, files and commands of docs/CONTRIBUTING.md exist. */
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { guardDescriptors, here, ROOT } from "../harness/index.ts";
+import { guardDescriptors, here, ROOT, textOf } from "../harness/index.ts";
 
 guardDescriptors();
 
-const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
-const page = read("docs/CONTRIBUTING.md");
+const page = textOf("docs/CONTRIBUTING.md");
 
 type Kind = "configurePresets" | "buildPresets" | "testPresets";
 type Presets = Record<Kind, readonly { readonly name: string; readonly hidden?: boolean }[]>;
-const presets: Presets = await Bun.file(join(ROOT, "CMakePresets.json")).json();
+const presets: Presets = JSON.parse(textOf("CMakePresets.json"));
 const names = (kind: Kind) => presets[kind].filter(({ hidden }) => !hidden).map(({ name }) => name);
 
 test("each configure preset has a build preset, and the presets of the page exist", () => {
@@ -43,7 +42,7 @@ test("the files of the page's tables exist", () => {
 
 test("CMakeLists.txt names each test in C", () => {
   const dir = "packages/xbind-native/tests";
-  const told = new Set(read(`${dir}/CMakeLists.txt`).match(/\w+/g));
+  const told = new Set(textOf(`${dir}/CMakeLists.txt`).match(/\w+/g));
   const all = [...new Bun.Glob("*.c").scanSync(join(ROOT, dir))];
   expect(all).toContain("test_wire.c");
   expect(all.filter((file) => !told.has(file.slice(0, -".c".length)))).toEqual([]);

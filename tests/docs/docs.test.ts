@@ -17,8 +17,8 @@ const NOT_RUN: Readonly<Record<string, string>> = {
 };
 
 /* The commands of a page. `set -e` does not end a shell where a negated command succeeds. */
-async function commandBlocks(page: string): Promise<string[]> {
-  const blocks = await blocksOf(page);
+function commandBlocks(page: string): string[] {
+  const blocks = blocksOf(page);
   for (const { code } of blocks.filter(({ language }) => language !== "sh")) {
     const isKnown = Object.keys(NOT_RUN).some((word) => code.includes(word));
     expect(isKnown, `no test runs this block of ${page}:\n${code}`).toBe(true);
@@ -41,7 +41,7 @@ for (const page of PAGES)
   test.skipIf(page === "docs/tutorial-vpn.md" && !hasTun)(
     `every command block of ${page} works, one after the other`,
     async () => {
-      const blocks = await commandBlocks(page);
+      const blocks = commandBlocks(page);
       expect(blocks).not.toBeEmpty();
       using home = tempDir();
       const script = ["set -eu", SET_UP, "set -x", ...blocks, "echo all blocks ran"].join("\n");
@@ -63,7 +63,7 @@ for (const page of PAGES)
 test.skipIf(!hasTun)(
   "the VPN tutorial's script for OpenVPN moves the tunnel into the namespace",
   async () => {
-    const blocks = await blocksOf("docs/tutorial-vpn.md");
+    const blocks = blocksOf("docs/tutorial-vpn.md");
     const up = blocks.find(({ code }) => code.includes("ifconfig_local"))?.code ?? "";
     const script = `set -eu${SET_UP}ip netns add vpn
     ip tuntap add dev tun7 mode tun

@@ -10,9 +10,10 @@ const SECTION = /^\[(?:Unit|Service)\]$/m;
 guardDescriptors();
 
 const pages = ["README.md", ...new Bun.Glob("docs/*.md").scanSync(ROOT)];
-const blocks = pages.map(async (page) => ({ page, found: await blocksOf(page) }));
-const dropIns = (await Promise.all(blocks)).flatMap(({ page, found }) =>
-  found.filter(({ code }) => SECTION.test(code)).map(({ code }) => ({ page, code })),
+const dropIns = pages.flatMap((page) =>
+  blocksOf(page)
+    .filter(({ code }) => SECTION.test(code))
+    .map(({ code }) => ({ page, code })),
 );
 
 test("the VPN tutorial and systemd.md have drop-ins", () => {

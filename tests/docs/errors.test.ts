@@ -1,15 +1,11 @@
 /* docs/errors.md and the manual pages name exactly the codes that the sources can give. */
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { ROOT } from "../harness/root.ts";
+import { ROOT, textOf } from "../harness/root.ts";
 import { EXIT } from "../../packages/cli/src/errors.ts";
-
-const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 
 /* The text below a heading of docs/errors.md, up to the next one. */
 function section(title: string): string {
-  const [, text] = read("docs/errors.md").split(new RegExp(`^## ${title}.*$`, "m"));
+  const [, text] = textOf("docs/errors.md").split(new RegExp(`^## ${title}.*$`, "m"));
   if (text === undefined) throw new Error(`docs/errors.md has no "${title}"`);
   return text.split(/^## /m)[0] ?? "";
 }
@@ -22,7 +18,7 @@ function codes(text: string): string[] {
 
 /* The errnos that a manual page lists. */
 function listed(page: string): string[] {
-  const found = [...read(`docs/man/${page}`).matchAll(/^\.It Bq Er (\w+)$/gm)];
+  const found = [...textOf(`docs/man/${page}`).matchAll(/^\.It Bq Er (\w+)$/gm)];
   return [...new Set(found.map(([, code]) => code ?? ""))].toSorted();
 }
 
@@ -30,7 +26,7 @@ function matches(pattern: RegExp, ...globs: string[]): Set<string> {
   const files = globs.flatMap((glob) => Array.from(new Bun.Glob(glob).scanSync(ROOT)));
   expect(files).not.toBeEmpty();
   return new Set(
-    files.flatMap((file) => [...read(file).matchAll(pattern)].map(([, code = ""]) => code)),
+    files.flatMap((file) => [...textOf(file).matchAll(pattern)].map(([, code = ""]) => code)),
   );
 }
 

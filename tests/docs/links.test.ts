@@ -1,14 +1,13 @@
 /* The links between the pages, and the files that the pages name. */
 import { expect, test } from "bun:test";
-import { cpSync, existsSync, readFileSync } from "node:fs";
+import { cpSync, existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { ROOT, tempDir } from "../harness/index.ts";
+import { ROOT, tempDir, textOf } from "../harness/index.ts";
 import { succeed } from "../harness/install.ts";
 
 const IGNORED = /(?:^|\/)(?:node_modules|build)\//;
 
 const pages = [...new Bun.Glob("**/*.md").scanSync(ROOT)].filter((page) => !IGNORED.test(page));
-const read = (path: string, root = ROOT): string => readFileSync(join(root, path), "utf8");
 const withoutBlocks = (text: string): string => text.replaceAll(/^```[^]*?^```$/gm, "");
 
 /* A heading's anchor, as GitHub makes it. */
@@ -20,12 +19,12 @@ function anchor(heading: string): string {
 }
 
 function anchors(page: string, root: string): string[] {
-  const headings = withoutBlocks(read(page, root)).matchAll(/^#+ (.*)$/gm);
+  const headings = withoutBlocks(textOf(page, root)).matchAll(/^#+ (.*)$/gm);
   return [...headings].map(([, heading = ""]) => anchor(heading));
 }
 
 function checkLinks(page: string, root = ROOT): void {
-  const links = withoutBlocks(read(page, root)).matchAll(/\]\(([^)\s]+)\)/g);
+  const links = withoutBlocks(textOf(page, root)).matchAll(/\]\(([^)\s]+)\)/g);
   for (const [, link = ""] of links) {
     if (/^[a-z]+:/.test(link)) continue; // elsewhere
     const [path = "", part] = link.split("#");
@@ -55,6 +54,6 @@ test("the links of the pages in the Debian package lead to files and headings th
 const NAMED = /`((?:docs|packages|packaging|scripts|tests|python)\/[\w./@-]+)`/g;
 
 test.each(pages)("the files that %s names exist", (page) => {
-  for (const [, path = ""] of read(page).matchAll(NAMED))
+  for (const [, path = ""] of textOf(page).matchAll(NAMED))
     expect(existsSync(join(ROOT, path)), `${path} of ${page}`).toBe(true);
 });

@@ -1,18 +1,17 @@
 /* The variables, defaults, limits, grammar and units of the manual pages are those of the code. */
 import { describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { libraryPath, NOT_YET } from "@xsocket/xbind-native";
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { MisuseError } from "../../packages/cli/src/errors.ts";
 import { portWords } from "../../packages/cli/src/ports.ts";
 import { DEFAULT_TIMEOUT_MS } from "../../packages/client/src/_deadline.ts";
-import { guardDescriptors, here, ROOT } from "../harness/index.ts";
+import { guardDescriptors, here, ROOT, textOf } from "../harness/index.ts";
 import { numbersFrom } from "../harness/numbers.ts";
 
 guardDescriptors();
 
-const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 const NATIVE = "packages/xbind-native/src";
 
 /* A page as its reader sees it, with single spaces. */
@@ -26,7 +25,7 @@ async function rendered(page: string): Promise<string> {
 function sources(...directories: string[]): string {
   const files = directories.flatMap((directory) =>
     [...new Bun.Glob("*.[ch]").scanSync(join(ROOT, NATIVE, directory))].map((file) =>
-      read(join(NATIVE, directory, file)),
+      textOf(join(NATIVE, directory, file)),
     ),
   );
   return files.join("\n");
@@ -40,7 +39,7 @@ function asked(...directories: string[]): string[] {
 
 /* The variables of a page's section ENVIRONMENT. */
 function documented(page: string): string[] {
-  const [, text = ""] = read(`docs/man/${page}`).split(".Sh ENVIRONMENT\n");
+  const [, text = ""] = textOf(`docs/man/${page}`).split(".Sh ENVIRONMENT\n");
   const [list = ""] = text.split("\n.Sh ");
   return [...list.matchAll(/^\.It Ev ([A-Z_]+)$/gm)].map(([, name]) => name ?? "").toSorted();
 }
@@ -70,7 +69,7 @@ test("xsocket(1) lists exactly the variables of the command and of what it uses"
   const inTypeScript = files
     .filter((file) => !file.endsWith(".test.ts"))
     .flatMap(
-      (file) => read(file).match(/(?<=process\.env\["|process\.env\.|\benv\[")X[A-Z_]+/g) ?? [],
+      (file) => textOf(file).match(/(?<=process\.env\["|process\.env\.|\benv\[")X[A-Z_]+/g) ?? [],
     );
   const inLauncher = [...sources("launch").matchAll(/"(X[A-Z_]+)=?["%]/g)].map(
     ([, name]) => name ?? "",
@@ -105,7 +104,7 @@ test.each(SAID)("%s says: %s", async (page, words) => {
 });
 
 test("xbind(7) names the options without which bind fails", () => {
-  const [, text = ""] = read("docs/man/xbind.7").split("Security-relevant ones");
+  const [, text = ""] = textOf("docs/man/xbind.7").split("Security-relevant ones");
   const [paragraph = ""] = text.split("\n.Ss ");
   const rows = sources("xbind").matchAll(/^ROW\(\w+, +\d+, +(\w+),.*\bSAFETY\b/gm);
   const names = new Set([...rows].map(([, name = ""]) => name));
@@ -121,19 +120,19 @@ test("C and TypeScript have the same constants", () => {
   expect(constant("HANDOVER_WAIT_MS")).toBe(String(DEFAULT_TIMEOUT_MS));
   expect(constant("HANDOVER_E_NOT_YET")).toBe(`(${NOT_YET})`);
   const [, room] = /^#define PLAN_BYTES +\((.*?)\)/m.exec(sources("launch")) ?? [];
-  expect(read("packages/cli/src/plan.ts")).toContain(`\nconst BYTES_MAX = ${room};\n`);
+  expect(textOf("packages/cli/src/plan.ts")).toContain(`\nconst BYTES_MAX = ${room};\n`);
 });
 
 test.each(["docs/errors.md", "packages/xbind-native/include/xsocket.h", "python/xsocket.py"])(
   "%s has the default timeout",
   (path) => {
-    expect(read(path)).toMatch(new RegExp(`\\b${constant("HANDOVER_WAIT_MS")}\\b`));
+    expect(textOf(path)).toMatch(new RegExp(`\\b${constant("HANDOVER_WAIT_MS")}\\b`));
   },
 );
 
 /* The grammar of xbind(7), rule by rule. */
 function grammar(): Map<string, string> {
-  const [, block = ""] = /^list {6}= ([\s\S]*?)^\.Ed$/m.exec(read("docs/man/xbind.7")) ?? [];
+  const [, block = ""] = /^list {6}= ([\s\S]*?)^\.Ed$/m.exec(textOf("docs/man/xbind.7")) ?? [];
   const lines = `list = ${block}`.replaceAll(/;.*$/gm, "").trim().split("\n");
   return new Map(
     lines.map((line) => {
@@ -193,7 +192,7 @@ describe("the grammar of xbind(7)", () => {
   });
 
   test("covers the page's examples, which are accepted, and other words are reported", async () => {
-    const examples = [...read("docs/man/xbind.7").matchAll(/^\.It Li (\S+)$/gm)];
+    const examples = [...textOf("docs/man/xbind.7").matchAll(/^\.It Li (\S+)$/gm)];
     expect(examples.length).toBeGreaterThan(5);
     for (const [, word = ""] of examples) expect(await loaded(word), word).toBe("");
     for (const [, word = ""] of examples) expect(portWords([word])).toEqual([word]);
@@ -206,7 +205,7 @@ describe("the grammar of xbind(7)", () => {
 });
 
 describe("xsocket.service(8)", () => {
-  const page = read("docs/man/xsocket.service.8");
+  const page = textOf("docs/man/xsocket.service.8");
   const directory = join(ROOT, "packaging/systemd");
 
   test("names the units that are installed, and no others", () => {
@@ -224,7 +223,7 @@ describe("xsocket.service(8)", () => {
       ["xsocket@.socket", "%t/xsocket-%i/default"],
       ["xsocket-restricted@.service", "%t/xsocket-restricted-%i/default"],
     ] as const) {
-      expect(read(`packaging/systemd/${unit}.in`)).toContain(path);
+      expect(textOf(`packaging/systemd/${unit}.in`)).toContain(path);
       const instance = unit.includes("restricted") ? "NAME" : "NETNS";
       const shown = path.replace("%t", "/run").replace("%i", instance);
       expect(page).toContain(`.It Pa ${shown}\n`);
@@ -233,15 +232,15 @@ describe("xsocket.service(8)", () => {
 
   test("names the user, the capability and the directory of the server", () => {
     expect(page).toMatch(/belongs to the user xsocket, has mode 0710/);
-    expect(read("packaging/systemd/xsocket.sysusers")).toMatch(/^u xsocket /m);
-    const lifetime = read("packaging/systemd/lifetime.conf");
+    expect(textOf("packaging/systemd/xsocket.sysusers")).toMatch(/^u xsocket /m);
+    const lifetime = textOf("packaging/systemd/lifetime.conf");
     for (const line of [
       "User=xsocket",
       "RuntimeDirectoryMode=0710",
       "RuntimeDirectoryPreserve=yes",
     ])
       expect(lifetime).toContain(`\n${line}\n`);
-    const hardening = read("packaging/systemd/hardening.conf");
+    const hardening = textOf("packaging/systemd/hardening.conf");
     const [, capability] = /^CapabilityBoundingSet=(.*)$/m.exec(hardening) ?? [];
     expect(page).toContain(`.Dv ${capability} ,`);
   });
@@ -249,6 +248,6 @@ describe("xsocket.service(8)", () => {
   test("has the drop-in of docs/systemd.md", () => {
     const [, dropIn = ""] = /\.Bd -literal -offset indent\n([\s\S]*?)\.Ed/.exec(page) ?? [];
     const shown = dropIn.trim().replace("u:serviceuser:x", "u:NAME:x");
-    expect(read("docs/systemd.md")).toContain(`\`\`\`\n${shown}\n\`\`\``);
+    expect(textOf("docs/systemd.md")).toContain(`\`\`\`\n${shown}\n\`\`\``);
   });
 });

@@ -1,11 +1,11 @@
 /* `cmake --install` installs what docs/packages.md lists. */
 import { expect, test } from "bun:test";
 import { dirname, join } from "node:path";
-import { guardDescriptors, here, ROOT, tempDir } from "../harness/index.ts";
+import { guardDescriptors, here, ROOT, tempDir, textOf } from "../harness/index.ts";
 import { INSTALL_MS, succeed } from "../harness/install.ts";
 import { blocksOf } from "./blocks.ts";
 
-const { version }: { version: string } = await Bun.file(join(ROOT, "package.json")).json();
+const { version }: { version: string } = JSON.parse(textOf("package.json"));
 
 /* makepkg's flags have a fortify level of their own, and a later compiler may warn of more. */
 const CFLAGS = "-O2 -Wp,-D_FORTIFY_SOURCE=3 -Wpadded";
@@ -35,9 +35,7 @@ test(
     const list = ["find", usr, "!", "-type", "d", "-printf", "%P\\n"];
     const { stdout } = await succeed(list);
     const installed = stdout.replaceAll(version, "VERSION").trim().split("\n");
-    const listed = (await blocksOf("docs/packages.md")).find(({ code }) =>
-      code.startsWith("LIBDIR/"),
-    );
+    const listed = blocksOf("docs/packages.md").find(({ code }) => code.startsWith("LIBDIR/"));
     expect(`${installed.toSorted().join("\n")}\n`).toBe(listed?.code ?? "");
 
     // the command ignores a library where a checkout would have its build

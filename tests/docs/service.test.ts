@@ -1,11 +1,8 @@
 /* What docs/policy.md, xsocket(1) and docs/systemd.md say of rules and units. */
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAccounts, parsePolicy } from "@xsocket/server";
-import { here, ROOT } from "../harness/index.ts";
-
-const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+import { here, ROOT, textOf } from "../harness/index.ts";
 
 /* The keys that the error about an unknown key lists. */
 function ruleKeys(): string[] {
@@ -19,7 +16,7 @@ function ruleKeys(): string[] {
 
 describe("docs/policy.md", () => {
   test("its example is a policy", () => {
-    const example = /```toml\n([\s\S]*?)```/.exec(read("docs/policy.md"))?.[1] ?? "";
+    const example = /```toml\n([\s\S]*?)```/.exec(textOf("docs/policy.md"))?.[1] ?? "";
     const accounts = parseAccounts("backup:x:34:34::/:\n", "monitoring:x:300:\n");
     expect(parsePolicy("example", example, accounts).rules).toHaveLength(4);
   });
@@ -27,13 +24,13 @@ describe("docs/policy.md", () => {
   test("names every key of a rule", () => {
     const keys = ruleKeys();
     expect(keys.length).toBeGreaterThan(5);
-    const page = read("docs/policy.md");
+    const page = textOf("docs/policy.md");
     expect(keys.filter((key) => !page.includes(`\`${key}\``))).toEqual([]);
   });
 });
 
 describe("xsocket(1)", () => {
-  const page = read("docs/man/xsocket.1");
+  const page = textOf("docs/man/xsocket.1");
 
   test("its example is a policy", () => {
     const example = /^\.Bd .*\n(\[\[rule\]\]\n[\s\S]*?)^\.Ed/m.exec(page)?.[1] ?? "";
@@ -54,13 +51,13 @@ test("docs/systemd.md gives the exposure level of systemd-analyze", async () => 
   const analyze = ["systemd-analyze", "security", "--offline=yes", "--no-pager", unit];
   const { stdout } = await here.run(analyze);
   const [, level] = /Overall exposure level for \S+: (\S+)/.exec(stdout) ?? [];
-  expect(read("docs/systemd.md")).toContain(`\`systemd-analyze security\` gives ${level}.`);
+  expect(textOf("docs/systemd.md")).toContain(`\`systemd-analyze security\` gives ${level}.`);
 });
 
 test("docs/systemd.md gives a reason for each key that the units leave out", () => {
-  const left = /# Left out,[\s\S]*$/.exec(read("packaging/systemd/hardening.conf"))?.[0] ?? "";
+  const left = /# Left out,[\s\S]*$/.exec(textOf("packaging/systemd/hardening.conf"))?.[0] ?? "";
   const keys = [...left.matchAll(/\b(\w+)=/g)].map(([, key]) => key ?? "");
   expect(keys.length).toBeGreaterThan(5);
-  const page = read("docs/systemd.md");
+  const page = textOf("docs/systemd.md");
   expect(keys.filter((key) => !page.includes(`\`${key}=\``))).toEqual([]);
 });

@@ -44,7 +44,7 @@ export {
 } from "./user.ts";
 export { type Running } from "./running.ts";
 export { activated, START, startServer, tryServing, typed, XSOCKET } from "./server.ts";
-export { ROOT } from "./root.ts";
+export { ROOT, textOf } from "./root.ts";
 export { strangerAt } from "./stranger.ts";
 export { tempDir, type TempDir } from "./temp.ts";
 export { boundAt, knowsOption, leaveStale } from "./unix.ts";

@@ -3,7 +3,7 @@
  * comments and of the packages' READMEs, and compares docs/errors.md with the texts of the errors.
  */
 import { describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import * as client from "@xsocket/client";
 import { TABLE } from "../../packages/client/src/_explanations.ts";
@@ -17,11 +17,12 @@ import {
   ROOT,
   startServer,
   tempDir,
+  textOf,
 } from "../harness/index.ts";
 
 guardDescriptors();
 
-const SOURCES = join(ROOT, "packages/client/src");
+const SOURCES = "packages/client/src";
 
 interface Example {
   readonly name: string;
@@ -29,7 +30,7 @@ interface Example {
 }
 
 function ofPage(): Example[] {
-  const text = readFileSync(join(ROOT, "docs/sdk.md"), "utf8");
+  const text = textOf("docs/sdk.md");
   return [...text.matchAll(/^#+ ([^\n]+)\n((?:(?!^#).)*?)^```ts\n(.*?)^```$/gms)].map(
     ([, name = "", , code = ""]) => ({ name, code }),
   );
@@ -38,7 +39,7 @@ function ofPage(): Example[] {
 /* The TypeScript examples in the packages' READMEs; the command's has none. */
 function ofPackages(): Example[] {
   return [...new Bun.Glob("packages/*/README.md").scanSync(ROOT)].flatMap((page) => {
-    const found = readFileSync(join(ROOT, page), "utf8").matchAll(/^```ts\n(.*?)^```$/gms);
+    const found = textOf(page).matchAll(/^```ts\n(.*?)^```$/gms);
     return Array.from(found, ([, code = ""]) => ({ name: page, code }));
   });
 }
@@ -57,9 +58,9 @@ const PRELUDE = `
   void [key, cert, dgram, http, https, tls, session, ${NAMES.join(", ")}];`;
 
 function ofComments(): Example[] {
-  const files = readdirSync(SOURCES).filter((name) => /^[a-z]+\.ts$/.test(name));
+  const files = readdirSync(join(ROOT, SOURCES)).filter((name) => /^[a-z]+\.ts$/.test(name));
   return files.flatMap((file) => {
-    const text = readFileSync(join(SOURCES, file), "utf8");
+    const text = textOf(`${SOURCES}/${file}`);
     const found = [...text.matchAll(/^ *\* @example\n((?: *\* (?!@).*\n)+)/gm)];
     return found.map(([, lines = ""], i) => {
       const code = lines.replaceAll(/^ *\* /gm, "");
@@ -182,12 +183,12 @@ describe("the examples", () => {
 });
 
 test("docs/sdk.md mentions every public name", () => {
-  const page = readFileSync(join(ROOT, "docs/sdk.md"), "utf8");
+  const page = textOf("docs/sdk.md");
   expect(NAMES.filter((name) => !new RegExp(`\\b${name}\\b`).test(page))).toEqual([]);
 });
 
 test("docs/errors.md lists exactly the errors of the SDK, with their texts", () => {
-  const page = readFileSync(join(ROOT, "docs/errors.md"), "utf8");
+  const page = textOf("docs/errors.md");
   for (const [step, codes] of Object.entries(TABLE)) {
     const [, section = ""] = page.split(`(\`${step}\`)\n`);
     const [rows = ""] = section.split("\n#");

@@ -25,7 +25,7 @@ import {
   xsocket,
   xsocketSync,
 } from "@xsocket/client";
-import { guardDescriptors, ROOT, startServer } from "../harness/index.ts";
+import { guardDescriptors, ROOT, startServer, textOf } from "../harness/index.ts";
 
 guardDescriptors();
 
@@ -185,8 +185,10 @@ test.each([null, "", 0])(
   },
 );
 
+/* The names of our own types. */
+const own = (file: string, ...types: string[]) => keysOf(join(SOURCES, file), ...types);
+
 test("each function's own options are in docs/sdk.md, and misspelt ones rejected with the right name", async () => {
-  const own = (file: string, ...types: string[]) => keysOf(join(SOURCES, file), ...types);
   const limits = own("_deadline.ts", "Limits");
   const names = own("_through.ts", "Naming");
   const through = [...own("_through.ts", "Through"), ...limits, ...names];
@@ -223,7 +225,7 @@ test("each function's own options are in docs/sdk.md, and misspelt ones rejected
       );
     }
   datagrams.close();
-  const page = readFileSync(join(SOURCES, "../../../docs/sdk.md"), "utf8");
+  const page = textOf("docs/sdk.md");
   const all = new Set(forms.flatMap(([, keys]) => keys));
   const missing = [...all].filter((name) => !new RegExp(`\\b${name}\\b`).test(page));
   expect(missing, "not in docs/sdk.md").toEqual([]);

@@ -116,7 +116,7 @@ test("a line has the keys of the example in docs/policy.md, that of a refusal al
   const [path, auditFile] = [dir.join("control"), dir.join("audit")];
   await using server = await start({ auditFile }, path);
   expect([ask(server.address, "stream"), ask(server.address, "dgram")]).toEqual(["ok", "EPERM"]);
-  const example = (await blocksOf("docs/policy.md")).find(({ language }) => language === "json");
+  const example = blocksOf("docs/policy.md").find(({ language }) => language === "json");
   const keys = Object.keys(JSON.parse(example?.code ?? "{}"));
   const [granted, refused] = lines(auditFile).map((line) => Object.keys(line));
   expect(granted).toEqual(keys);

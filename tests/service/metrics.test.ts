@@ -1,7 +1,6 @@
 /* What the metrics say. */
 import { expect, spyOn, test } from "bun:test";
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { renameSync, writeFileSync } from "node:fs";
 import { xsocketSync } from "@xsocket/client";
 import {
   type MetricsAddress,
@@ -18,6 +17,7 @@ import {
   ROOT,
   startServer,
   tempDir,
+  textOf,
   XSOCKET,
 } from "../harness/index.ts";
 import { recorded } from "../harness/recorded.ts";
@@ -106,7 +106,7 @@ test("metrics and status contain every number, and the docs name no other metric
   expect(left(statusText)).toEqual([]);
   const text = metricsText(status, 0, 0);
   for (const page of new Bun.Glob("docs/**/*.md").scanSync(ROOT))
-    for (const [name] of readFileSync(join(ROOT, page), "utf8").matchAll(METRIC))
+    for (const [name] of textOf(page).matchAll(METRIC))
       expect(text, `${name} of ${page}`).toContain(`# TYPE ${name} `);
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   guardDescriptors,
@@ -9,12 +9,13 @@ import {
   ROOT,
   systemdVersion,
   tempDir,
+  textOf,
   verifyUnit,
 } from "../harness/index.ts";
 
 guardDescriptors();
 
-const BUILT = join(ROOT, "build/release/packaging/systemd");
+const BUILT = "build/release/packaging/systemd";
 const SOURCES = join(ROOT, "packaging/systemd");
 const SERVICES = ["xsocket.service", "xsocket@.service", "xsocket-restricted@.service"];
 const UNITS = [...SERVICES, "xsocket.socket", "xsocket@.socket"];
@@ -23,7 +24,7 @@ const VERSION = systemdVersion(); // Debian 12 has 252, for which docs/systemd.m
 /* systemd-analyze needs the program to exist and a template to have a name. */
 function prepare(directory: string, unit: string): string {
   const path = join(directory, unit.replace("@.", "@name."));
-  const text = readFileSync(join(BUILT, unit), "utf8");
+  const text = textOf(`${BUILT}/${unit}`);
   writeFileSync(path, text.replaceAll(/^ExecStart=\S+/gm, "ExecStart=/bin/true"));
   return path;
 }
@@ -51,25 +52,25 @@ describe.each(SERVICES)("%s", (unit) => {
   });
 
   test("sets no option that hides peers or breaks Bun", () => {
-    const text = readFileSync(join(BUILT, unit), "utf8");
+    const text = textOf(`${BUILT}/${unit}`);
     for (const key of ["PrivateUsers", "PrivateNetwork", "MemoryDenyWriteExecute", "ProtectProc"])
       expect(text).not.toMatch(new RegExp(`^${key}=`, "m"));
   });
 
   test("limits handed-out sockets only in the restricted template", () => {
-    const text = readFileSync(join(BUILT, unit), "utf8");
+    const text = textOf(`${BUILT}/${unit}`);
     const keys = /^(IPAddress|SocketBind|RestrictNetworkInterfaces|Memory)\w*=/m;
     expect(keys.test(text)).toBe(unit === "xsocket-restricted@.service");
   });
 
   /* Systemd before 253 does not know the second value and keeps the first. CI has no such systemd. */
   test("sets Type=notify for an older systemd before notify-reload", () => {
-    const text = readFileSync(join(BUILT, unit), "utf8");
+    const text = textOf(`${BUILT}/${unit}`);
     expect(text.match(/^Type=.*$/gm)).toEqual(["Type=notify", "Type=notify-reload"]);
   });
 
   test("lets the directory's permissions control access", () => {
-    const text = readFileSync(join(BUILT, unit), "utf8");
+    const text = textOf(`${BUILT}/${unit}`);
     expect(text).toMatch(/^RuntimeDirectoryMode=0710$/m);
     expect(text).toMatch(/^RuntimeDirectoryPreserve=yes$/m);
     expect(text).toMatch(/^ExecStart=\S+ serve --mode 0666 %t\//m);
@@ -86,7 +87,7 @@ test.each([
     using dir = tempDir();
     writeFileSync(dir.join("systemctl"), `#!/bin/sh\necho '+PAM ${sign}BPF_FRAMEWORK +UTMP'\n`);
     chmodSync(dir.join("systemctl"), 0o755);
-    const text = readFileSync(join(BUILT, "xsocket-restricted@.service"), "utf8");
+    const text = textOf(`${BUILT}/xsocket-restricted@.service`);
     const script = /^ExecCondition=\+\/bin\/sh -c '(.*)'$/m.exec(text)?.[1] ?? "";
     const env = { PATH: `${dir.path}:${process.env["PATH"]}` };
     const { code, stderr } = await here.run(["sh", "-c", script], { env });

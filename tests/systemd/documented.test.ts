@@ -1,7 +1,6 @@
 /* What docs/ adds to our units, under a booted systemd: ACLs, drop-ins and other lines. */
 import { describe, expect, test } from "bun:test";
-import { join } from "node:path";
-import { guardDescriptors, ROOT, seenCommand } from "../harness/index.ts";
+import { guardDescriptors, seenCommand, textOf } from "../harness/index.ts";
 import { ALICE, answerOf, ask, BOB, boot, BUN, CLIENT, GATE, MACHINE_ROOT } from "./machine.ts";
 
 guardDescriptors();
@@ -96,7 +95,7 @@ systemctl start program`);
 
   test("a service in a read-only image opens its port with the drop-ins of docs/systemd.md", async () => {
     await using machine = await boot();
-    const document = await Bun.file(join(ROOT, "docs/systemd.md")).text();
+    const document = textOf("docs/systemd.md");
     const drop = /```\n(\[Unit\]\n[^`]*XBIND=1234\n)```/.exec(document)?.[1] ?? "";
     const rooted = /```\n(\[Service\]\nRoot[^`]*)```/.exec(document)?.[1] ?? "";
     // in the bind mount /usr/lib/xsocket is empty, since its own mount is not included
@@ -117,7 +116,7 @@ X
 
   test("the VPN tutorial's drop-in opens the port outside or fails, and hides the outside resolver", async () => {
     await using machine = await boot();
-    const document = await Bun.file(join(ROOT, "docs/tutorial-vpn.md")).text();
+    const document = textOf("docs/tutorial-vpn.md");
     const lines = /xbind\.conf`:\n\n([^`]*)\nThen/.exec(document)?.[1] ?? "";
     const resolver = "/run/systemd/resolve/io.systemd.Resolve";
     await machine.shell(`cd /etc/systemd/system; mkdir program.service.d
@@ -143,7 +142,7 @@ X
 
   test("the unit without root of docs/systemd.md can be reloaded", async () => {
     await using machine = await boot();
-    const document = await Bun.file(join(ROOT, "docs/systemd.md")).text();
+    const document = textOf("docs/systemd.md");
     const unit =
       /```\n(\[Service\]\n[^`]* %t\/xsocket\/default\n[^`]*)```/.exec(document)?.[1] ?? "";
     await machine.shell(`printf '%s' '${unit}' >/etc/systemd/system/mine.service
@@ -173,7 +172,7 @@ X
 
   test("a server follows the unit of its namespace with the lines of docs/systemd.md", async () => {
     await using machine = await boot();
-    const document = await Bun.file(join(ROOT, "docs/systemd.md")).text();
+    const document = textOf("docs/systemd.md");
     const lines = /```\n(\[Unit\]\n[^`]*=vpn-namespace[^`]*)```/.exec(document)?.[1] ?? "";
     const path = "/run/xsocket-vpn/default";
     await machine.shell(`cd /etc/systemd/system; mkdir xsocket@vpn.service.d
