@@ -15,7 +15,7 @@ export interface Program {
    * they depend on is in `packages`. The version of the first is reported.
    */
   readonly unpacked?: readonly string[];
-  /** Written into the directory before anything runs. */
+  /** Written into the directory before anything runs, with the values of those variables for `@DIR@` and the like. */
   readonly files?: Readonly<Record<string, string>>;
   /** Runs before the program, without the library: to build it or to make its database. */
   readonly prepare?: string;

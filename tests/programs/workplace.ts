@@ -22,8 +22,12 @@ export class Workplace implements Disposable {
   }
 
   write(files: Program["files"] = {}): void {
-    for (const [name, content] of Object.entries(files))
-      writeFileSync(this.#dir.join(name), content);
+    const values = this.env();
+    for (const [name, text] of Object.entries(files))
+      writeFileSync(
+        this.#dir.join(name),
+        text.replaceAll(/@([A-Z]+)@/g, (word, variable) => values[variable] ?? word),
+      );
   }
 
   /** What every command of the table finds in its environment. */

@@ -24,10 +24,10 @@ export const daemons: readonly Program[] = [
     packages: ["openssh-server", "openssh-client"],
     files: {
       sshd_config:
-        "Port 2222\nHostKey host\nAuthorizedKeysFile DIR/key.pub\nStrictModes no\nUsePAM no\nPidFile none\nPermitRootLogin yes\n",
+        "Port 2222\nHostKey host\nAuthorizedKeysFile @DIR@/key.pub\nStrictModes no\nUsePAM no\nPidFile none\nPermitRootLogin yes\n",
     },
     prepare:
-      "mkdir -p /run/sshd; sed -i s,DIR,$DIR, sshd_config; ssh-keygen -q -t ed25519 -N '' -f host && ssh-keygen -q -t ed25519 -N '' -f key",
+      "mkdir -p /run/sshd; ssh-keygen -q -t ed25519 -N '' -f host && ssh-keygen -q -t ed25519 -N '' -f key",
     run: "exec /usr/sbin/sshd -D -e -f sshd_config -h $DIR/host",
     port: 2222,
     client: SSH,
@@ -101,10 +101,9 @@ export const daemons: readonly Program[] = [
 module(load="imudp")
 input(type="imudp" port="5140")
 template(name="t" type="string" string="%fromhost-ip% %msg%\\n")
-*.* action(type="omfile" file="DIR/log" template="t")
+*.* action(type="omfile" file="@DIR@/log" template="t")
 `,
     },
-    prepare: "sed -i s,DIR,$DIR, rsyslog.conf",
     run: "exec rsyslogd -n -f $DIR/rsyslog.conf -i $DIR/pid",
     port: 5140,
     kind: "udp",
@@ -118,10 +117,10 @@ template(name="t" type="string" string="%fromhost-ip% %msg%\\n")
     files: {
       "radiusd.conf": `
 prefix = /usr
-logdir = DIR
-run_dir = DIR
+logdir = @DIR@
+run_dir = @DIR@
 libdir = /usr/lib/freeradius
-pidfile = DIR/pid
+pidfile = @DIR@/pid
 log {
   destination = stdout
 }
@@ -148,7 +147,6 @@ server default {
 }
 `,
     },
-    prepare: "sed -i s,DIR,$DIR, radiusd.conf",
     run: "exec freeradius -fxx -l stdout -d $DIR",
     port: 18120,
     kind: "udp",
@@ -174,9 +172,8 @@ server default {
     packages: ["nagios-nrpe-server", "netcat-openbsd"],
     files: {
       "nrpe.cfg":
-        "server_port=5666\nnrpe_user=nobody\nnrpe_group=nogroup\nallowed_hosts=0.0.0.0/0\npid_file=DIR/pid\ncommand[x]=/bin/true\n",
+        "server_port=5666\nnrpe_user=nobody\nnrpe_group=nogroup\nallowed_hosts=0.0.0.0/0\npid_file=@DIR@/pid\ncommand[x]=/bin/true\n",
     },
-    prepare: "sed -i s,DIR,$DIR, nrpe.cfg",
     dropsRoot: true,
     run: "exec nrpe -f -n -c $DIR/nrpe.cfg",
     port: 5666,
@@ -197,9 +194,8 @@ server default {
     packages: ["munin-node", "netcat-openbsd"],
     files: {
       "munin.conf":
-        "host *\nport 4949\nuser root\ngroup root\nbackground 0\nsetsid 0\nlog_level 4\nlog_file DIR/log\npid_file DIR/pid\nhost_name hello\nallow ^.*$\nignore_file .\n",
+        "host *\nport 4949\nuser root\ngroup root\nbackground 0\nsetsid 0\nlog_level 4\nlog_file @DIR@/log\npid_file @DIR@/pid\nhost_name hello\nallow ^.*$\nignore_file .\n",
     },
-    prepare: "sed -i s,DIR,$DIR, munin.conf",
     run: "exec munin-node --config $DIR/munin.conf",
     port: 4949,
     client: "echo version | nc -w 2 $HOST $PORT",
@@ -221,9 +217,9 @@ server default {
       "cupsd.conf":
         "Listen *:6310\nServerAlias *\nLogLevel debug\n<Location />\nAllow all\n</Location>\n",
       "cups-files.conf":
-        "ServerRoot DIR\nAccessLog stderr\nErrorLog stderr\nCacheDir DIR/cache\nStateDir DIR/state\nRequestRoot DIR/spool\nTempDir DIR/tmp\n",
+        "ServerRoot @DIR@\nAccessLog stderr\nErrorLog stderr\nCacheDir @DIR@/cache\nStateDir @DIR@/state\nRequestRoot @DIR@/spool\nTempDir @DIR@/tmp\n",
     },
-    prepare: "sed -i s,DIR,$DIR, cups-files.conf; mkdir cache state spool tmp",
+    prepare: "mkdir cache state spool tmp",
     run: "exec cupsd -f -c $DIR/cupsd.conf -s $DIR/cups-files.conf",
     port: 6310,
     client: "curl -s --max-time 5 -i http://$HOST:$PORT/",
@@ -235,11 +231,11 @@ server default {
     packages: ["krb5-kdc", "krb5-admin-server", "krb5-user"],
     files: {
       "kdc.conf":
-        "[kdcdefaults]\nkdc_listen = 8888\nkdc_tcp_listen = 8888\n[realms]\nX.EXAMPLE = {\n database_name = DIR/db\n key_stash_file = DIR/stash\n acl_file = DIR/acl\n}\n[logging]\nkdc = FILE:DIR/log\n",
+        "[kdcdefaults]\nkdc_listen = 8888\nkdc_tcp_listen = 8888\n[realms]\nX.EXAMPLE = {\n database_name = @DIR@/db\n key_stash_file = @DIR@/stash\n acl_file = @DIR@/acl\n}\n[logging]\nkdc = FILE:@DIR@/log\n",
       "krb5.conf":
-        "[libdefaults]\ndefault_realm = X.EXAMPLE\ndns_lookup_kdc = false\n[realms]\nX.EXAMPLE = {\n kdc = HOST:8888\n}\n",
+        "[libdefaults]\ndefault_realm = X.EXAMPLE\ndns_lookup_kdc = false\n[realms]\nX.EXAMPLE = {\n kdc = @HOST@:8888\n}\n",
     },
-    prepare: `sed -i s,DIR,$DIR, kdc.conf; sed -i s,HOST,$HOST, krb5.conf; ${kerberos}; kdb5_util create -s -P x -r X.EXAMPLE && kadmin.local -q 'addprinc -pw y hello'`,
+    prepare: `${kerberos}; kdb5_util create -s -P x -r X.EXAMPLE && kadmin.local -q 'addprinc -pw y hello'`,
     run: `${kerberos}; exec krb5kdc -n`,
     port: 8888,
     kind: "udp",
@@ -252,9 +248,8 @@ server default {
     packages: ["xrdp", "netcat-openbsd"],
     files: {
       "xrdp.ini":
-        "[Globals]\nini_version=1\nport=3389\nfork=true\nsecurity_layer=rdp\n[Logging]\nLogFile=DIR/log\nLogLevel=DEBUG\nEnableSyslog=false\n[Xorg]\nname=Xorg\nlib=libxup.so\nport=-1\n",
+        "[Globals]\nini_version=1\nport=3389\nfork=true\nsecurity_layer=rdp\n[Logging]\nLogFile=@DIR@/log\nLogLevel=DEBUG\nEnableSyslog=false\n[Xorg]\nname=Xorg\nlib=libxup.so\nport=-1\n",
     },
-    prepare: "sed -i s,DIR,$DIR, xrdp.ini",
     run: "exec xrdp -n -c $DIR/xrdp.ini",
     port: 3389,
     // X.224's request for a connection, and its confirmation
@@ -290,9 +285,8 @@ server default {
     packages: ["collectd-core", "python3"],
     files: {
       "collectd.conf":
-        'Hostname "x"\nBaseDir "DIR"\nPIDFile "DIR/pid"\nLoadPlugin network\n<Plugin network>\n Listen "0.0.0.0" "25826"\n</Plugin>\nLoadPlugin csv\n<Plugin csv>\n DataDir "DIR/csv"\n</Plugin>\n',
+        'Hostname "x"\nBaseDir "@DIR@"\nPIDFile "@DIR@/pid"\nLoadPlugin network\n<Plugin network>\n Listen "0.0.0.0" "25826"\n</Plugin>\nLoadPlugin csv\n<Plugin csv>\n DataDir "@DIR@/csv"\n</Plugin>\n',
     },
-    prepare: "sed -i s,DIR,$DIR, collectd.conf",
     run: "exec collectd -f -C $DIR/collectd.conf",
     port: 25826,
     kind: "udp",
@@ -324,9 +318,8 @@ socket.socket(type=socket.SOCK_DGRAM).sendto(packet, (os.environ['HOST'], int(os
     unprivileged: true,
     files: {
       "zabbix.conf":
-        "PidFile=DIR/pid\nLogType=console\nServer=0.0.0.0/0\nListenPort=10050\nHostname=hello\n",
+        "PidFile=@DIR@/pid\nLogType=console\nServer=0.0.0.0/0\nListenPort=10050\nHostname=hello\n",
     },
-    prepare: "sed -i s,DIR,$DIR, zabbix.conf",
     run: "exec zabbix_agentd -f -c $DIR/zabbix.conf",
     port: 10050,
     client:

@@ -139,9 +139,8 @@ exec pg_ctlcluster $(ls etc) x start --foreground
     packages: ["zookeeper", "default-jre-headless"],
     files: {
       "zoo.cfg":
-        "tickTime=2000\ndataDir=DIR/d\nclientPort=2181\n4lw.commands.whitelist=*\nadmin.enableServer=false\n",
+        "tickTime=2000\ndataDir=@DIR@/d\nclientPort=2181\n4lw.commands.whitelist=*\nadmin.enableServer=false\n",
     },
-    prepare: "sed -i s,DIR,$DIR, zoo.cfg",
     run: "exec java -cp '/usr/share/java/*:/etc/zookeeper/conf' org.apache.zookeeper.server.quorum.QuorumPeerMain $DIR/zoo.cfg",
     port: 2181,
     client: "printf ruok | nc -w 3 $HOST $PORT",
@@ -152,9 +151,9 @@ exec pg_ctlcluster $(ls etc) x start --foreground
     packages: ["slapd", "ldap-utils"],
     files: {
       "slapd.conf":
-        'include /etc/ldap/schema/core.schema\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\ndatabase mdb\nsuffix "dc=x"\nrootdn "cn=a,dc=x"\nrootpw x\ndirectory DIR/db\n',
+        'include /etc/ldap/schema/core.schema\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\ndatabase mdb\nsuffix "dc=x"\nrootdn "cn=a,dc=x"\nrootpw x\ndirectory @DIR@/db\n',
     },
-    prepare: "sed -i s,DIR,$DIR, slapd.conf; mkdir db",
+    prepare: "mkdir db",
     run: "exec slapd -d 256 -f $DIR/slapd.conf -h ldap://:3890",
     port: 3890,
     client: "ldapsearch -x -H ldap://$HOST:$PORT -b '' -s base namingContexts",

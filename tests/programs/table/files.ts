@@ -15,7 +15,7 @@ const qbittorrent = (...session: readonly string[]) =>
   ].join("\n");
 
 const prepareQbittorrent =
-  "mkdir -p q/qBittorrent/config; sed s,HOST,$HOST, settings > q/qBittorrent/config/qBittorrent.conf";
+  "mkdir -p q/qBittorrent/config; mv settings q/qBittorrent/config/qBittorrent.conf";
 const runQbittorrent = "exec qbittorrent-nox --profile=$DIR/q --confirm-legal-notice";
 
 const runRtorrent =
@@ -29,10 +29,10 @@ listen=YES
 background=NO
 listen_port=2121
 anonymous_enable=YES
-anon_root=DIR/files
+anon_root=@DIR@/files
 no_anon_password=YES
-secure_chroot_dir=DIR/root
-vsftpd_log_file=DIR/log
+secure_chroot_dir=@DIR@/root
+vsftpd_log_file=@DIR@/log
 xferlog_enable=YES
 log_ftp_protocol=YES
 seccomp_sandbox=NO
@@ -42,7 +42,7 @@ pasv_promiscuous=YES
 ftp_username=sync
 `,
   },
-  prepare: "sed -i s,DIR,$DIR, vsftpd.conf; mkdir root files; touch files/hello",
+  prepare: "mkdir root files; touch files/hello",
   port: 2121,
   ports: "30000-30010",
   client: "curl -sv --max-time 5 ftp://$HOST:$PORT/ 2>&1",
@@ -110,9 +110,9 @@ export const files: readonly Program[] = [
     name: "rsync --daemon",
     packages: ["rsync"],
     files: {
-      "rsyncd.conf": "use chroot = no\nlog file = DIR/log\n[files]\npath = DIR\ncomment = hello\n",
+      "rsyncd.conf":
+        "use chroot = no\nlog file = @DIR@/log\n[files]\npath = @DIR@\ncomment = hello\n",
     },
-    prepare: "sed -i s,DIR,$DIR, rsyncd.conf",
     run: "exec rsync --daemon --no-detach --port=8730 --config=rsyncd.conf",
     port: 8730,
     client: "rsync rsync://$HOST:$PORT/files/",
@@ -127,23 +127,22 @@ export const files: readonly Program[] = [
 [global]
 disable netbios = yes
 smb ports = 4450
-state directory = DIR
-lock directory = DIR
-cache directory = DIR
-private dir = DIR
-pid directory = DIR
-ncalrpc dir = DIR/ncalrpc
+state directory = @DIR@
+lock directory = @DIR@
+cache directory = @DIR@
+private dir = @DIR@
+pid directory = @DIR@
+ncalrpc dir = @DIR@/ncalrpc
 map to guest = bad user
-log file = DIR/log
+log file = @DIR@/log
 log level = 3
 load printers = no
 disable spoolss = yes
 [hello]
-path = DIR
+path = @DIR@
 guest ok = yes
 `,
     },
-    prepare: "sed -i s,DIR,$DIR, smb.conf",
     run: "exec smbd -F --no-process-group -s $DIR/smb.conf",
     port: 4450,
     client: "smbclient -N -p $PORT -L //$HOST",
@@ -153,8 +152,8 @@ guest ok = yes
   {
     name: "nbd-server",
     packages: ["nbd-server", "nbd-client"],
-    files: { "nbd.conf": "[generic]\nallowlist = true\n[hello]\nexportname = DIR/disk\n" },
-    prepare: "truncate -s 1M disk; sed -i s,DIR,$DIR, nbd.conf",
+    files: { "nbd.conf": "[generic]\nallowlist = true\n[hello]\nexportname = @DIR@/disk\n" },
+    prepare: "truncate -s 1M disk",
     run: "exec nbd-server -d -C nbd.conf",
     port: 10809,
     client: "/usr/sbin/nbd-client -l $HOST $PORT 2>&1",
@@ -196,7 +195,7 @@ guest ok = yes
   {
     name: "qBittorrent, the peers' port on the target's address",
     packages: ["qbittorrent-nox", "netcat-openbsd"],
-    files: { settings: qbittorrent("Session\\Port=16881", "Session\\InterfaceAddress=HOST") },
+    files: { settings: qbittorrent("Session\\Port=16881", "Session\\InterfaceAddress=@HOST@") },
     prepare: prepareQbittorrent,
     run: runQbittorrent,
     port: 16881,
@@ -234,8 +233,8 @@ guest ok = yes
   {
     name: "MiniDLNA",
     packages: ["minidlna", "curl"],
-    files: { "minidlna.conf": "port=8200\nmedia_dir=DIR\ndb_dir=DIR/db\nlog_dir=DIR\n" },
-    prepare: "sed -i s,DIR,$DIR, minidlna.conf; mkdir db",
+    files: { "minidlna.conf": "port=8200\nmedia_dir=@DIR@\ndb_dir=@DIR@/db\nlog_dir=@DIR@\n" },
+    prepare: "mkdir db",
     run: "exec minidlnad -S -f $DIR/minidlna.conf -P $DIR/pid",
     port: 8200,
     client: "curl -s --max-time 5 http://$HOST:$PORT/",
@@ -285,9 +284,9 @@ guest ok = yes
     packages: ["amule-daemon", "netcat-openbsd"],
     files: {
       "amule.conf":
-        "[eMule]\nPort=4662\nUDPPort=4672\nTempDir=DIR/temp\nIncomingDir=DIR/incoming\n[ExternalConnect]\nAcceptExternalConnections=1\nECPort=4712\nECPassword=9dd4e461268c8034f5c8564e155c67a6\n",
+        "[eMule]\nPort=4662\nUDPPort=4672\nTempDir=@DIR@/temp\nIncomingDir=@DIR@/incoming\n[ExternalConnect]\nAcceptExternalConnections=1\nECPort=4712\nECPassword=9dd4e461268c8034f5c8564e155c67a6\n",
     },
-    prepare: "sed -i s,DIR,$DIR, amule.conf; mkdir temp incoming",
+    prepare: "mkdir temp incoming",
     run: "exec amuled -c $DIR -o",
     port: 4662,
     ports: "4712",
@@ -307,9 +306,8 @@ guest ok = yes
     packages: ["netatalk", "binutils", "netcat-openbsd"],
     files: {
       "afp.conf":
-        "[Global]\nafp port = 5480\nlog file = DIR/log\nlog level = default:info\nuam list = uams_guest.so\nzeroconf = no\n",
+        "[Global]\nafp port = 5480\nlog file = @DIR@/log\nlog level = default:info\nuam list = uams_guest.so\nzeroconf = no\n",
     },
-    prepare: "sed -i s,DIR,$DIR, afp.conf",
     run: "exec afpd -d -F $DIR/afp.conf",
     port: 5480,
     // DSIGetStatus

@@ -21,9 +21,9 @@ export const messages: readonly Program[] = [
     packages: ["exim4-daemon-light"],
     files: {
       "exim.conf":
-        "spool_directory = DIR/spool\nlog_file_path = DIR/log-%s\nprimary_hostname = hello.example\nlog_selector = +incoming_port +smtp_connection\nexim_user = root\nexim_group = root\n",
+        "spool_directory = @DIR@/spool\nlog_file_path = @DIR@/log-%s\nprimary_hostname = hello.example\nlog_selector = +incoming_port +smtp_connection\nexim_user = root\nexim_group = root\n",
     },
-    prepare: "sed -i s,DIR,$DIR, exim.conf; mkdir spool; chmod 755 .",
+    prepare: "mkdir spool; chmod 755 .",
     run: "exec exim4 -C $DIR/exim.conf -bdf -oX 2525",
     port: 2525,
     client: "curl -s --max-time 5 smtp://$HOST:$PORT -X NOOP -v 2>&1",
@@ -35,9 +35,9 @@ export const messages: readonly Program[] = [
     packages: ["exim4-daemon-light"],
     files: {
       "exim.conf":
-        "spool_directory = DIR/spool\nlog_file_path = DIR/spool/log-%s\nprimary_hostname = hello.example\nlocal_interfaces = 0.0.0.0\ndaemon_smtp_ports = 2524\n",
+        "spool_directory = @DIR@/spool\nlog_file_path = @DIR@/spool/log-%s\nprimary_hostname = hello.example\nlocal_interfaces = 0.0.0.0\ndaemon_smtp_ports = 2524\n",
     },
-    prepare: "sed -i s,DIR,$DIR, exim.conf; mkdir spool; chown Debian-exim spool; chmod 755 .",
+    prepare: "mkdir spool; chown Debian-exim spool; chmod 755 .",
     run: "exim4 -C $DIR/exim.conf -bdf & until grep -qs started spool/log-main; do sleep 0.1; done; sed -i s/2524/2525/ exim.conf; until grep -q SIGHUP spool/log-main; do kill -HUP $!; sleep 0.1; done; wait",
     port: 2525,
     client: "curl -s --max-time 5 smtp://$HOST:$PORT -X NOOP -v 2>&1",
@@ -55,8 +55,8 @@ export const messages: readonly Program[] = [
       "dovecot.conf": `
 dovecot_config_version = 2.4.0
 dovecot_storage_version = 2.4.0
-base_dir = DIR/run
-state_dir = DIR/state
+base_dir = @DIR@/run
+state_dir = @DIR@/state
 protocols = imap
 ssl = no
 log_path = /dev/stderr
@@ -78,7 +78,7 @@ service imap-login {
 }
 `,
     },
-    prepare: "sed -i s,DIR,$DIR, dovecot.conf; mkdir run state",
+    prepare: "mkdir run state",
     run: "exec dovecot -F -c $DIR/dovecot.conf",
     port: 1430,
     client: "printf 'a CAPABILITY\\r\\nb LOGOUT\\r\\n' | nc -w 3 $HOST $PORT",
@@ -132,15 +132,15 @@ service imap-login {
     unprivileged: true,
     files: {
       "prosody.lua": `
-pidfile = "DIR/pid"
-data_path = "DIR/data"
+pidfile = "@DIR@/pid"
+data_path = "@DIR@/data"
 log = { { levels = { min = "debug" }, to = "console" } }
 modules_enabled = { "saslauth"; "tls"; "disco" }
 c2s_require_encryption = false
 VirtualHost "x.example"
 `,
     },
-    prepare: "sed -i s,DIR,$DIR, prosody.lua; mkdir data",
+    prepare: "mkdir data",
     run: "exec prosody --config $DIR/prosody.lua -F",
     port: 5222,
     ports: "5269 5280",
@@ -152,8 +152,7 @@ VirtualHost "x.example"
     name: "Mumble server",
     packages: ["mumble-server", "openssl"],
     unprivileged: true,
-    files: { "mumble.ini": "database=DIR/db\nport=64738\nlogfile=\nbonjour=false\n" },
-    prepare: "sed -i s,DIR,$DIR, mumble.ini",
+    files: { "mumble.ini": "database=@DIR@/db\nport=64738\nlogfile=\nbonjour=false\n" },
     run: "exec mumble-server -fg -ini $DIR/mumble.ini",
     port: 64738,
     client: "echo | openssl s_client -connect $HOST:$PORT 2>&1",
@@ -166,9 +165,8 @@ VirtualHost "x.example"
     unprivileged: true,
     files: {
       "inspircd.conf":
-        '<config format="xml"><server name="irc.example" description="x" network="x"><admin name="x" description="x" email="x@x.x"><bind address="*" port="6667" type="clients"><connect allow="*"><dns server="127.0.0.1" timeout="1"><path configdir="DIR" datadir="DIR" logdir="DIR" runtimedir="DIR"><pid file="DIR/pid">',
+        '<config format="xml"><server name="irc.example" description="x" network="x"><admin name="x" description="x" email="x@x.x"><bind address="*" port="6667" type="clients"><connect allow="*"><dns server="127.0.0.1" timeout="1"><path configdir="@DIR@" datadir="@DIR@" logdir="@DIR@" runtimedir="@DIR@"><pid file="@DIR@/pid">',
     },
-    prepare: "sed -i s,DIR,$DIR,g inspircd.conf",
     run: "exec inspircd --nofork --nolog --config $DIR/inspircd.conf",
     port: 6667,
     client:
@@ -229,9 +227,8 @@ VirtualHost "x.example"
     packages: ["snapserver", "curl"],
     unprivileged: true,
     files: {
-      "snapserver.conf": "[http]\nport = 1780\n[stream]\nsource = pipe:///DIR/fifo?name=hello\n",
+      "snapserver.conf": "[http]\nport = 1780\n[stream]\nsource = pipe://@DIR@/fifo?name=hello\n",
     },
-    prepare: "sed -i s,/DIR,$DIR, snapserver.conf",
     run: "exec snapserver -c snapserver.conf --server.datadir=$DIR",
     port: 1780,
     ports: "1704 1705",
@@ -306,10 +303,9 @@ w.writeframes(bytes(400000))"; timeout 5 roc-send -s rtp://$HOST:$PORT -i file:s
     packages: ["rspamd", "curl"],
     files: {
       "rspamd.conf":
-        'options { pidfile = "DIR/pid"; url_tld = "DIR/tld"; dns { nameserver = "127.0.0.1"; } }\nlogging { type = console; level = info; }\nworker "controller" { bind_socket = "*:11334"; count = 1; secure_ip = "0.0.0.0/0"; }\n',
+        'options { pidfile = "@DIR@/pid"; url_tld = "@DIR@/tld"; dns { nameserver = "127.0.0.1"; } }\nlogging { type = console; level = info; }\nworker "controller" { bind_socket = "*:11334"; count = 1; secure_ip = "0.0.0.0/0"; }\n',
       tld: "com\norg\n",
     },
-    prepare: "sed -i s,DIR,$DIR,g rspamd.conf",
     run: "exec rspamd -f -i -c $DIR/rspamd.conf --var DBDIR=$DIR --var RUNDIR=$DIR",
     port: 11334,
     client: "curl -s --max-time 5 http://$HOST:$PORT/ping",

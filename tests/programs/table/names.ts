@@ -121,10 +121,10 @@ zone:
     packages: ["gdnsd", "bind9-dnsutils"],
     files: {
       config:
-        "options => { listen => [ 0.0.0.0:5354 ], run_dir => DIR/run, state_dir => DIR/run }\n",
+        "options => { listen => [ 0.0.0.0:5354 ], run_dir => @DIR@/run, state_dir => @DIR@/run }\n",
       zone,
     },
-    prepare: "sed -i s,DIR,$DIR,g config; mkdir run zones; mv zone zones/example",
+    prepare: "mkdir run zones; mv zone zones/example",
     run: "gdnsd -c $DIR start & until gdnsdctl -c $DIR status 2>/dev/null; do sleep 0.1; done; sed -i s/5354/5353/ config; gdnsdctl -c $DIR replace; while gdnsdctl -c $DIR status >/dev/null; do sleep 1; done",
   },
   {
@@ -156,7 +156,7 @@ zone example { type primary; file "zone"; };
     files: {
       "pdns.conf": `
 launch=bind
-bind-config=DIR/named.conf
+bind-config=@DIR@/named.conf
 local-port=5353
 local-address=0.0.0.0, ::
 socket-dir=.
@@ -167,10 +167,9 @@ setgid=
 receiver-threads=2
 reuseport=yes
 `,
-      "named.conf": 'zone "example" { type primary; file "DIR/zone"; };',
+      "named.conf": 'zone "example" { type primary; file "@DIR@/zone"; };',
       zone,
     },
-    prepare: "sed -i s,DIR,$DIR, named.conf pdns.conf",
     run: "exec pdns_server --config-dir=$DIR",
   },
   {
@@ -185,15 +184,14 @@ incoming:
   reuseport: true
 recursor:
   threads: 2
-  socket_dir: DIR
+  socket_dir: @DIR@
   export_etc_hosts: true
-  etc_hosts_file: DIR/hosts
+  etc_hosts_file: @DIR@/hosts
   daemon: false
   security_poll_suffix: ''
 `,
       hosts: "192.0.2.99 host.example\n",
     },
-    prepare: "sed -i s,DIR,$DIR, recursor.yml",
     run: "exec pdns_recursor --config-dir=$DIR",
   },
   {

@@ -25,9 +25,8 @@ export const network: readonly Program[] = [
     unpacked: ["chrony"],
     files: {
       "chrony.conf":
-        "port 1123\nlocal stratum 5\nallow all\ncmdport 0\nbindcmdaddress /\npidfile DIR/pid\ndriftfile DIR/drift\n",
+        "port 1123\nlocal stratum 5\nallow all\ncmdport 0\nbindcmdaddress /\npidfile @DIR@/pid\ndriftfile @DIR@/drift\n",
     },
-    prepare: "sed -i s,DIR,$DIR, chrony.conf",
     run: "exec $UNPACKED/chrony/usr/sbin/chronyd -d -x -F 1 -u nobody -f $DIR/chrony.conf",
     port: 1123,
     kind: "udp",
@@ -79,10 +78,10 @@ export const network: readonly Program[] = [
     packages: ["ocserv", "curl", "openssl"],
     files: {
       "ocserv.conf":
-        'auth = "plain[passwd=DIR/users]"\ntcp-port = 4433\nudp-port = 4433\nrun-as-user = nobody\nrun-as-group = nogroup\nsocket-file = DIR/sock\nserver-cert = DIR/cert.pem\nserver-key = DIR/key.pem\nisolate-workers = false\ndevice = vpns\nipv4-network = 192.168.7.0/24\npid-file = DIR/pid\nmax-clients = 4\n',
+        'auth = "plain[passwd=@DIR@/users]"\ntcp-port = 4433\nudp-port = 4433\nrun-as-user = nobody\nrun-as-group = nogroup\nsocket-file = @DIR@/sock\nserver-cert = @DIR@/cert.pem\nserver-key = @DIR@/key.pem\nisolate-workers = false\ndevice = vpns\nipv4-network = 192.168.7.0/24\npid-file = @DIR@/pid\nmax-clients = 4\n',
     },
     prepare:
-      "touch users; sed -i s,DIR,$DIR, ocserv.conf; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=x -keyout key.pem -out cert.pem 2>/dev/null",
+      "touch users; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=x -keyout key.pem -out cert.pem 2>/dev/null",
     run: "exec ocserv -f -d 3 -c $DIR/ocserv.conf",
     port: 4433,
     client: "curl -sk --max-time 5 https://$HOST:$PORT/",
@@ -145,9 +144,9 @@ export const network: readonly Program[] = [
     packages: ["frr", "netcat-openbsd"],
     files: {
       "bgpd.conf":
-        "hostname hello\nrouter bgp 65000\n no bgp ebgp-requires-policy\n bgp router-id 1.1.1.1\n neighbor HOST remote-as 65001\n neighbor HOST passive\n neighbor HOST ebgp-multihop 255\n neighbor HOST disable-connected-check\n",
+        "hostname hello\nrouter bgp 65000\n no bgp ebgp-requires-policy\n bgp router-id 1.1.1.1\n neighbor @HOST@ remote-as 65001\n neighbor @HOST@ passive\n neighbor @HOST@ ebgp-multihop 255\n neighbor @HOST@ disable-connected-check\n",
     },
-    prepare: "sed -i s,HOST,$HOST, bgpd.conf; chmod 755 .",
+    prepare: "chmod 755 .",
     run: "exec /usr/lib/frr/bgpd -Z -S -n -p 1790 -P 0 -f $DIR/bgpd.conf -i $DIR/pid --vty_socket $DIR -l 0.0.0.0",
     port: 1790,
     client: "nc -w 2 $HOST $PORT </dev/null | od -An -tx1",

@@ -79,13 +79,12 @@ export const relays: readonly Program[] = [
       "nginx.conf": `load_module /usr/lib/nginx/modules/ngx_stream_module.so;
 daemon off;
 worker_processes 2;
-pid DIR/pid;
+pid @DIR@/pid;
 error_log stderr info;
 events { }
 stream { server { listen 8080 udp reuseport; listen [::]:8080 udp reuseport; proxy_pass 127.0.0.1:8081; proxy_responses 1; } }
 `,
     },
-    prepare: "sed -i s,DIR,$DIR, nginx.conf",
     run: "socat UDP-RECVFROM:8081,fork SYSTEM:'echo hello' & exec nginx -c $DIR/nginx.conf",
     port: 8080,
     kind: "udp",

@@ -16,7 +16,7 @@ const proftpd = {
   unpacked: ["proftpd-core"],
   files: {
     "proftpd.conf": `
-ModulePath UNPACKED/proftpd-core/usr/lib/proftpd
+ModulePath @UNPACKED@/proftpd-core/usr/lib/proftpd
 LoadModule mod_ls.c
 LoadModule mod_xfer.c
 Port 2121
@@ -25,22 +25,22 @@ DefaultAddress 0.0.0.0
 SocketBindTight off
 User nobody
 Group nogroup
-ScoreboardFile DIR/score
-PidFile DIR/pid
+ScoreboardFile @DIR@/score
+PidFile @DIR@/pid
 WtmpLog off
-TransferLog DIR/xfer
-SystemLog DIR/log
+TransferLog @DIR@/xfer
+SystemLog @DIR@/log
 PassivePorts 30000 30010
 AuthOrder mod_auth_file.c
-AuthUserFile DIR/passwd
-AuthGroupFile DIR/group
+AuthUserFile @DIR@/passwd
+AuthGroupFile @DIR@/group
 RequireValidShell off
 UseReverseDNS off
 `,
     group: "x:x:33:\n",
   },
   prepare:
-    'sed -i "s,DIR,$DIR,;s,UNPACKED,$UNPACKED," proftpd.conf; mkdir root; echo hello > root/hello; chmod 755 . root; echo "x:$(openssl passwd -1 x):33:33::$DIR/root:/bin/sh" > passwd; chmod 600 passwd group',
+    'mkdir root; echo hello > root/hello; chmod 755 . root; echo "x:$(openssl passwd -1 x):33:33::$DIR/root:/bin/sh" > passwd; chmod 600 passwd group',
   dropsRoot: true,
   port: 2121,
   ports: "30000-30010",
@@ -70,10 +70,10 @@ export const rivals: readonly Program[] = [
     files: {
       "main.cf": `
 compatibility_level = 3.10
-queue_directory = DIR/spool
-data_directory = DIR/data
-daemon_directory = UNPACKED/postfix/usr/lib/postfix/sbin
-command_directory = UNPACKED/postfix/usr/sbin
+queue_directory = @DIR@/spool
+data_directory = @DIR@/data
+daemon_directory = @UNPACKED@/postfix/usr/lib/postfix/sbin
+command_directory = @UNPACKED@/postfix/usr/sbin
 mail_owner = postfix
 setgid_group = postdrop
 myhostname = hello.example
@@ -83,7 +83,7 @@ alias_maps =
 smtpd_peername_lookup = no
 smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
-maillog_file = DIR/log
+maillog_file = @DIR@/log
 maillog_file_prefixes = /
 import_environment = LD_PRELOAD XBIND XSOCKET LD_LIBRARY_PATH MAIL_CONFIG
 export_environment = LD_PRELOAD XBIND XSOCKET LD_LIBRARY_PATH
@@ -93,7 +93,7 @@ export_environment = LD_PRELOAD XBIND XSOCKET LD_LIBRARY_PATH
       users,
     },
     prepare:
-      "sed -i s,DIR,$DIR,g\\;s,UNPACKED,$UNPACKED, main.cf; cat /etc/passwd >> users; (echo postdrop:x:34:; echo postfix:x:33:; cat /etc/group) > groups; chmod 755 .; mkdir spool data; chown 33 data; cd spool; mkdir active bounce corrupt defer deferred flush hold incoming maildrop pid private public saved trace; chown -R 33 . ; chown root . pid; chgrp 34 maildrop public",
+      "cat /etc/passwd >> users; (echo postdrop:x:34:; echo postfix:x:33:; cat /etc/group) > groups; chmod 755 .; mkdir spool data; chown 33 data; cd spool; mkdir active bounce corrupt defer deferred flush hold incoming maildrop pid private public saved trace; chown -R 33 . ; chown root . pid; chgrp 34 maildrop public",
     run: "export MAIL_CONFIG=$DIR LD_LIBRARY_PATH=$UNPACKED/postfix/usr/lib/postfix; exec unshare -m sh -c 'mount --bind users /etc/passwd && mount --bind groups /etc/group && exec $UNPACKED/postfix/usr/lib/postfix/sbin/master -d'",
     port: 2525,
     client: "curl -s --max-time 5 smtp://$HOST:$PORT -X NOOP -v 2>&1",
@@ -119,9 +119,8 @@ export_environment = LD_PRELOAD XBIND XSOCKET LD_LIBRARY_PATH
     unpacked: ["xinetd"],
     files: {
       "xinetd.conf":
-        "service echo\n{\n type = UNLISTED\n port = 7007\n socket_type = stream\n protocol = tcp\n wait = no\n user = root\n server = /bin/cat\n log_type = FILE DIR/log\n log_on_success = HOST\n}\n",
+        "service echo\n{\n type = UNLISTED\n port = 7007\n socket_type = stream\n protocol = tcp\n wait = no\n user = root\n server = /bin/cat\n log_type = FILE @DIR@/log\n log_on_success = HOST\n}\n",
     },
-    prepare: "sed -i s,DIR,$DIR, xinetd.conf",
     run: "exec $UNPACKED/xinetd/usr/sbin/xinetd -dontfork -f $DIR/xinetd.conf -pidfile $DIR/pid",
     port: 7007,
     client: "(echo hello; sleep 1) | nc -w 2 $HOST $PORT",

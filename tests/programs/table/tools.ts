@@ -114,10 +114,9 @@ export const tools: readonly Program[] = [
     name: "inetd, UDP, wait",
     packages: ["openbsd-inetd", "python3", "socat"],
     files: {
-      "inetd.conf": "7000 dgram udp wait root /usr/bin/python3 python3 DIR/answer.py\n",
+      "inetd.conf": "7000 dgram udp wait root /usr/bin/python3 python3 @DIR@/answer.py\n",
       "answer.py": "import socket\ns = socket.socket(fileno=0)\ns.sendto(*s.recvfrom(100))\n",
     },
-    prepare: "sed -i s,DIR,$DIR, inetd.conf",
     run: "exec inetd -i $DIR/inetd.conf",
     port: 7000,
     kind: "udp",
