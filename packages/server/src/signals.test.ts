@@ -12,22 +12,28 @@ async function hangUp(times: number): Promise<void> {
   await Bun.sleep(5);
 }
 
+/** A server with this way to reload, which runs until it is disposed of by SIGTERM. */
+function running(reload: () => Promise<void>, log?: Log): AsyncDisposable {
+  const { promise: closed, resolve } = Promise.withResolvers<void>();
+  const ended = untilSignal({ closed, stop: () => Promise.resolve(resolve()), reload }, log);
+  return {
+    async [Symbol.asyncDispose]() {
+      process.emit("SIGTERM");
+      await ended;
+    },
+  };
+}
+
 function listeners(): number[] {
   return ["SIGTERM", "SIGINT", "SIGHUP"].map((signal) => process.listenerCount(signal));
 }
 
 test("reports a policy with thousands of mistakes in one line", async () => {
-  const { promise: closed, resolve } = Promise.withResolvers<void>();
   const problems = Array.from({ length: 5000 }, (_, index) => ({ text: `mistake ${index}` }));
   const reload = () => Promise.reject(new PolicyError("p.toml", problems));
   const lines: string[] = [];
-  const running = untilSignal(
-    { closed, stop: () => Promise.resolve(resolve()), reload },
-    ({ message }) => lines.push(message),
-  );
+  await using _ = running(reload, ({ message }) => lines.push(message));
   await hangUp(1);
-  process.emit("SIGTERM");
-  await running;
   expect(lines.length).toBe(1);
   expect(lines[0]).toStartWith(
     "the policy stays as it was: p.toml: mistake 0; p.toml: mistake 1; ",
@@ -44,10 +50,10 @@ test("reports an invalid return value of a policy function as a failure of the p
   const policy = () => policies.shift() as Policy;
   const lines: string[] = [];
   const log: Log = ({ message }) => lines.push(message);
-  const running = untilSignal(await serve({ address: dir.join("control"), policy }), log);
+  const ended = untilSignal(await serve({ address: dir.join("control"), policy }), log);
   await hangUp(1);
   process.emit("SIGTERM");
-  await running;
+  await ended;
   expect(lines).toEqual([
     expect.stringContaining("the policy stays as it was: policy has returned 'no policy'"),
   ]);
@@ -55,36 +61,26 @@ test("reports an invalid return value of a policy function as a failure of the p
 
 test("merges simultaneous SIGHUPs, and those during a reload, into one reload each", async () => {
   const before = listeners();
-  const { promise: closed, resolve } = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
   let reloads = 0;
-  const running = untilSignal({
-    closed,
-    stop: () => Promise.resolve(resolve()),
-    reload: () => (++reloads === 1 ? gate.promise : Promise.resolve()),
-  });
-  await hangUp(100);
-  expect(reloads).toBe(1);
-  await hangUp(100);
-  expect(reloads).toBe(1);
-  gate.resolve();
-  await hangUp(0);
-  expect(reloads).toBe(2);
-  await hangUp(1);
-  expect(reloads).toBe(3);
-  process.emit("SIGTERM");
-  await running;
+  {
+    await using _ = running(() => (++reloads === 1 ? gate.promise : Promise.resolve()));
+    await hangUp(100);
+    expect(reloads).toBe(1);
+    await hangUp(100);
+    expect(reloads).toBe(1);
+    gate.resolve();
+    await hangUp(0);
+    expect(reloads).toBe(2);
+    await hangUp(1);
+    expect(reloads).toBe(3);
+  }
   expect(listeners()).toEqual(before); // only the program's own are left
 });
 
 test("waits for a reload that does not settle for 10 s before it heeds the next SIGHUP", async () => {
-  const { promise: closed, resolve } = Promise.withResolvers<void>();
   let reloads = 0;
-  const running = untilSignal({
-    closed,
-    stop: () => Promise.resolve(resolve()),
-    reload: () => (reloads++, new Promise(() => {})),
-  });
+  await using _ = running(() => (reloads++, new Promise(() => {})));
   using timers = spyOn(globalThis, "setTimeout");
   await hangUp(1);
   await hangUp(1);
@@ -93,21 +89,14 @@ test("waits for a reload that does not settle for 10 s before it heeds the next 
   waits[0]?.[0]();
   await hangUp(0);
   expect(reloads).toBe(2);
-  process.emit("SIGTERM");
-  await running;
 });
 
 test("reports a log that throws at a failed reload and handles the next SIGHUP", async () => {
   using report = spyOn(globalThis, "reportError").mockImplementation(() => {});
-  const { promise: closed, resolve } = Promise.withResolvers<void>();
   let reloads = 0;
   const failure = new Error("no room for the log");
-  const running = untilSignal(
-    {
-      closed,
-      stop: () => Promise.resolve(resolve()),
-      reload: () => Promise.reject(new Error(`no policy ${++reloads}`)),
-    },
+  await using _ = running(
+    () => Promise.reject(new Error(`no policy ${++reloads}`)),
     () => {
       throw failure;
     },
@@ -116,6 +105,4 @@ test("reports a log that throws at a failed reload and handles the next SIGHUP",
   await hangUp(1);
   expect(reloads).toBe(2);
   expect(report.mock.calls).toEqual([[failure], [failure]]);
-  process.emit("SIGTERM");
-  await running;
 });
