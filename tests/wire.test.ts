@@ -1,6 +1,6 @@
 /* Our server and clients against foreign ones (tests/wire), in both roles. */
 import { describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Session, xsocket } from "@xsocket/client";
 import {
@@ -27,23 +27,13 @@ import {
   type Running,
   startServer,
   tempDir,
+  vectors,
 } from "./harness/index.ts";
 
-const VECTORS = join(import.meta.dir, "vectors");
 const CLIENT = join(import.meta.dir, "wire/client.py");
 const SERVER = join(import.meta.dir, "wire/server.py");
 
 const WAIT_MS = 5000;
-
-/* The vectors of a kind, by name, as hexadecimal digits. */
-function vectors(kind: string): [name: string, hex: string][] {
-  return readdirSync(VECTORS)
-    .filter((name) => name.startsWith(kind))
-    .map((name) => {
-      const text = readFileSync(join(VECTORS, name), "utf8");
-      return [name, text.replaceAll(/#.*$/gm, "").replaceAll(/\s/g, "")];
-    });
-}
 
 async function python(place: Place, argv: readonly string[]): Promise<string[]> {
   const { code, stdout, stderr } = await place.run(["python3", ...argv]);
@@ -92,12 +82,8 @@ describe("a foreign client of our server", () => {
     await python(here, [CLIENT, server.path, "ask", good]);
     const rejected = vectors("reject-request-");
     expect(rejected.length).toBeGreaterThan(5);
-    const lines = await python(here, [
-      CLIENT,
-      server.path,
-      "raw",
-      ...rejected.map(([, hex]) => hex),
-    ]);
+    const packets = rejected.map(([, hex]) => hex);
+    const lines = await python(here, [CLIENT, server.path, "raw", ...packets]);
     expect(lines).toEqual(rejected.map(() => "closed"));
     await eventually("the server to close", () => server.sockets() === before);
     await python(here, [CLIENT, server.path, "ask", good]);
@@ -105,15 +91,10 @@ describe("a foreign client of our server", () => {
 
   test("gets a response for each accepted request", async () => {
     await using server = await startServer();
-    const accepted = vectors("accept-request-");
-    const lines = await python(here, [
-      CLIENT,
-      server.path,
-      "raw",
-      ...accepted.map(([, hex]) => hex),
-    ]);
+    const packets = vectors("accept-request-").map(([, hex]) => hex);
+    const lines = await python(here, [CLIENT, server.path, "raw", ...packets]);
     for (const line of lines) expect(line).toMatch(/^58533032[0-9a-f]{8}( \d+)?$/);
-    expect(lines).toHaveLength(accepted.length);
+    expect(lines).toHaveLength(packets.length);
   });
 });
 

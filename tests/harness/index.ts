@@ -48,4 +48,5 @@ export { ROOT, textOf } from "./root.ts";
 export { strangerAt } from "./stranger.ts";
 export { tempDir, type TempDir } from "./temp.ts";
 export { boundAt, knowsOption, leaveStale } from "./unix.ts";
+export { vectors } from "./vectors.ts";
 export { socketUnit, systemdVersion, verifyUnit } from "./unit.ts";

@@ -1,21 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { numbersFrom } from "../../../tests/harness/numbers.ts";
+import { vectors } from "../../../tests/harness/vectors.ts";
 import { decode, encode, type Message } from "./codec.ts";
 import { ProtocolError } from "./error.ts";
-
-const VECTORS = `${import.meta.dir}/../../../tests/vectors`;
-
-async function vectors(pattern: string): Promise<{ name: string; bytes: Uint8Array }[]> {
-  const names = await Array.fromAsync(new Bun.Glob(pattern).scan(VECTORS));
-  expect(names).not.toBeEmpty();
-  return Promise.all(
-    names.map(async (name) => {
-      const text = await Bun.file(`${VECTORS}/${name}`).text();
-      const digits = text.replaceAll(/#.*/g, "").replaceAll(/\s/g, "");
-      return { name, bytes: Uint8Array.fromHex(digits) };
-    }),
-  );
-}
 
 /** The error code that a call ends with, or "none". */
 function codeOf(call: () => unknown): string {
@@ -29,22 +16,19 @@ function codeOf(call: () => unknown): string {
 }
 
 describe("vectors", () => {
-  test.each(["request", "response"] as const)(
-    "accepted %ss encode to the same bytes",
-    async (kind) => {
-      for (const { name, bytes } of await vectors(`accept-${kind}-*.hex`)) {
-        const message = decode(bytes);
-        expect(message.kind, name).toBe(kind);
-        expect(encode(message).toHex(), name).toBe(bytes.toHex());
-      }
-    },
-  );
+  test.each(["request", "response"] as const)("accepted %ss encode to the same bytes", (kind) => {
+    for (const [name, hex] of vectors(`accept-${kind}-`)) {
+      const message = decode(Uint8Array.fromHex(hex));
+      expect(message.kind, name).toBe(kind);
+      expect(encode(message).toHex(), name).toBe(hex);
+    }
+  });
 
-  test.each(["request", "response"] as const)("rejected %ss do not decode as one", async (kind) => {
-    for (const { name, bytes } of await vectors(`reject-${kind}-*.hex`)) {
+  test.each(["request", "response"] as const)("rejected %ss do not decode as one", (kind) => {
+    for (const [name, hex] of vectors(`reject-${kind}-`)) {
       let found: Message["kind"] | undefined;
       try {
-        found = decode(bytes).kind;
+        found = decode(Uint8Array.fromHex(hex)).kind;
       } catch (error) {
         expect(error, name).toBeInstanceOf(ProtocolError);
       }
