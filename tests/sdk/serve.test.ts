@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { serve, serveSync, XSocketError } from "@xsocket/client";
 import { getOption } from "../../packages/client/src/_socket.ts";
 import {
+  changedEnv,
   createNamespace,
   descriptors,
   eventually,
@@ -224,22 +225,14 @@ describe("serve", () => {
 
 test("serve without a port takes the first valid one of BUN_PORT, PORT and NODE_PORT, or else 3000", async () => {
   await using server = await startServer({ place: "own" });
-  const before = { ...process.env };
-  try {
-    for (const [port, environment] of [
-      [3000, { BUN_PORT: "", PORT: "", NODE_PORT: "none" }],
-      [65_535, { BUN_PORT: "65535", PORT: "4001", NODE_PORT: "4002" }],
-      [4001, { BUN_PORT: "", PORT: "0004001", NODE_PORT: "4002" }],
-      [4002, { BUN_PORT: "-1", PORT: "70000", NODE_PORT: "4002" }],
-    ] as const) {
-      Object.assign(process.env, environment);
-      using web = await serve({ via: server.path, fetch: empty });
-      expect(web.port).toBe(port);
-    }
-  } finally {
-    for (const name of ["BUN_PORT", "PORT", "NODE_PORT"]) {
-      delete process.env[name];
-      if (before[name] !== undefined) process.env[name] = before[name];
-    }
+  for (const [port, environment] of [
+    [3000, { BUN_PORT: "", PORT: "", NODE_PORT: "none" }],
+    [65_535, { BUN_PORT: "65535", PORT: "4001", NODE_PORT: "4002" }],
+    [4001, { BUN_PORT: "", PORT: "0004001", NODE_PORT: "4002" }],
+    [4002, { BUN_PORT: "-1", PORT: "70000", NODE_PORT: "4002" }],
+  ] as const) {
+    using _ = changedEnv(environment);
+    using web = await serve({ via: server.path, fetch: empty });
+    expect(web.port).toBe(port);
   }
 });

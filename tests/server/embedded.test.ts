@@ -22,6 +22,7 @@ import { SOCK_CLOEXEC } from "@xsocket/protocol";
 import { policyFile, serve } from "@xsocket/server";
 import { libraryPath } from "@xsocket/xbind-native";
 import {
+  changedDirectory,
   descriptors,
   guardDescriptors,
   HELD_TO_MODES,
@@ -66,10 +67,9 @@ test("all descriptors of the server are close-on-exec", async () => {
 
 test("relative paths stay valid when the program changes its directory", async () => {
   using dir = tempDir();
-  const before = process.cwd();
-  process.chdir(dir.path);
-  writeFileSync("policy.toml", '[[rule]]\naction = "allow"\n');
-  try {
+  {
+    using _ = changedDirectory(dir.path);
+    writeFileSync("policy.toml", '[[rule]]\naction = "allow"\n');
     const files = { policy: policyFile("policy.toml"), auditFile: "audit" };
     await using server = await serve({ address: "control", ...files });
     process.chdir("/");
@@ -77,8 +77,6 @@ test("relative paths stay valid when the program changes its directory", async (
     renameSync(dir.join("audit"), dir.join("audit.1"));
     await server.reload();
     expect(existsSync(dir.join("audit"))).toBe(true);
-  } finally {
-    process.chdir(before);
   }
   expect(existsSync(dir.join("control"))).toBe(false);
 });

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { changedEnv } from "../../../tests/harness/changed.ts";
 import { tempDir } from "../../../tests/harness/temp.ts";
 import { preloadWith } from "./preload.ts";
 
@@ -10,14 +11,8 @@ function preloadFrom(name: string, existing: string): string {
   const directory = dir.join(name);
   mkdirSync(directory);
   writeFileSync(join(directory, "libxbind.so"), "");
-  const before = process.env["XSOCKET_LIBDIR"];
-  process.env["XSOCKET_LIBDIR"] = directory;
-  try {
-    return preloadWith(existing).replace(directory, "DIR");
-  } finally {
-    if (before === undefined) delete process.env["XSOCKET_LIBDIR"];
-    else process.env["XSOCKET_LIBDIR"] = before;
-  }
+  using _ = changedEnv({ XSOCKET_LIBDIR: directory });
+  return preloadWith(existing).replace(directory, "DIR");
 }
 
 test.each([

@@ -4,7 +4,7 @@ import { closeSync, openSync, readdirSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { AF_INET, SOCK_CLOEXEC, SOCK_STREAM } from "@xsocket/protocol";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
-import { tempDir } from "../../../tests/harness/index.ts";
+import { changedEnv, tempDir } from "../../../tests/harness/index.ts";
 import { webCertificate } from "../../../tests/sdk/certificate.ts";
 import { startRelayed } from "./_relay.ts";
 import { bindTo, boundPort } from "./_socket.ts";
@@ -48,19 +48,13 @@ async function ask(client: Socket, headers = ""): Promise<string> {
 test("a relay that cannot start removes its directory and leaves the socket open for its owner", () => {
   using socket = boundSocket();
   using dir = tempDir(); // other tests make relays at the same time
-  const before = process.env["TMPDIR"];
-  process.env["TMPDIR"] = dir.path;
+  using _ = changedEnv({ TMPDIR: dir.path });
   const made: string[] = [];
   const run = (): never => {
     made.push(...readdirSync(dir.path));
     throw new Error("no room for a path");
   };
-  try {
-    expect(() => startRelayed({}, run, { socket, ip: IP, port: 80 })).toThrow("no room for a path");
-  } finally {
-    if (before === undefined) delete process.env["TMPDIR"];
-    else process.env["TMPDIR"] = before;
-  }
+  expect(() => startRelayed({}, run, { socket, ip: IP, port: 80 })).toThrow("no room for a path");
   expect(made).toEqual([expect.stringContaining("xsocket-relay-")]);
   expect(readdirSync(dir.path)).toEqual([]);
   expect(socket.closed).toBe(false);

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { changedDirectory } from "../../../tests/harness/changed.ts";
 import { sessionFor } from "./session.ts";
 
 test("the shared sessions of the most recently used servers are kept, and older ones are replaced", () => {
@@ -12,13 +13,10 @@ test("the shared sessions of the most recently used servers are kept, and older 
 });
 
 test("a relative path in another directory is that of another server", () => {
-  const before = process.cwd();
   const here = sessionFor("control");
-  try {
-    process.chdir("/");
+  {
+    using _ = changedDirectory("/");
     expect(sessionFor("control")).not.toBe(here);
-  } finally {
-    process.chdir(before);
   }
   expect(sessionFor("control")).toBe(here);
 });

@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { SUN_PATH_BYTES } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
+import { changedDirectory } from "../../../../tests/harness/changed.ts";
 import { type TempDir, tempDir } from "../../../../tests/harness/temp.ts";
 import { isRoot } from "../../../../tests/harness/user.ts";
 import { claimPath } from "./claim.ts";
@@ -60,16 +61,11 @@ test.skipIf(!isRoot)("gives no file of a swapped directory to its group", async 
 
 test("replaces the socket of a dead server whose name nearly fills an address", async () => {
   using dir = tempDir();
-  const before = process.cwd();
-  process.chdir(dir.path);
-  try {
-    const name = "s".repeat(SUN_PATH_BYTES - 1);
-    sys.close(claimPath(sys, name, OPTIONS).listenFd);
-    const claim = claimPath(sys, name, OPTIONS);
-    sys.close(claim.listenFd);
-    await claim.release();
-    expect(existsSync(name)).toBe(false);
-  } finally {
-    process.chdir(before);
-  }
+  using _ = changedDirectory(dir.path);
+  const name = "s".repeat(SUN_PATH_BYTES - 1);
+  sys.close(claimPath(sys, name, OPTIONS).listenFd);
+  const claim = claimPath(sys, name, OPTIONS);
+  sys.close(claim.listenFd);
+  await claim.release();
+  expect(existsSync(name)).toBe(false);
 });

@@ -2,7 +2,13 @@ import { expect, test } from "bun:test";
 import { appendFileSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errno, libraryPath, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
-import { eventually, here, type TempDir, tempDir } from "../../../../tests/harness/index.ts";
+import {
+  changedEnv,
+  eventually,
+  here,
+  type TempDir,
+  tempDir,
+} from "../../../../tests/harness/index.ts";
 import { crowdUntil, RawClient } from "../../../../tests/server/raw.ts";
 import { DIES } from "../../test/failing-worker.ts";
 import { askAgain, FAILING_TEXT, failingPool, programFile, request } from "../../test/pool.ts";
@@ -33,17 +39,13 @@ test.each([
   using dir = tempDir();
   const library = dir.join("libxsocket.so");
   copyFileSync(libraryPath("xsocket"), library);
-  process.env["XSOCKET_LIBDIR"] = dir.path;
-  try {
-    const program = new Program(FILE);
-    program.expectSame();
-    change(library);
-    expect(() => program.expectSame()).toThrow(
-      `${library} has changed since this server started. Restart the server`,
-    );
-  } finally {
-    delete process.env["XSOCKET_LIBDIR"];
-  }
+  using _ = changedEnv({ XSOCKET_LIBDIR: dir.path });
+  const program = new Program(FILE);
+  program.expectSame();
+  change(library);
+  expect(() => program.expectSame()).toThrow(
+    `${library} has changed since this server started. Restart the server`,
+  );
 });
 
 test("reports a lack of descriptors and not a changed program", async () => {
