@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { copyFileSync, linkSync, mkdirSync, symlinkSync } from "node:fs";
 import { libraryPath } from "@xsocket/xbind-native";
 import {
+  expectSentence,
   guardDescriptors,
   HELD_TO_MODES,
   here,
@@ -129,18 +130,13 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ["serve --threads 0x8", 2, "--threads", "0x8", "from 1 to 64"],
 ];
 
-/* Expects one sentence on stderr, nothing on stdout, the exit code, and no stack trace. */
-async function expectSentence(argv: readonly string[], code: number, ...says: string[]) {
-  const result = await here.run(argv);
-  expect(result).toMatchObject({ code, stdout: "" });
-  expect(result.stderr).toMatch(/^xsocket: [^\n]+\n$/);
-  expect(result.stderr).not.toMatch(/\bat .*:\d+|node_modules|\.ts\b|undefined|\[object/);
-  for (const words of says) expect(result.stderr).toContain(words);
+async function misuse(argv: readonly string[], code: number, ...says: string[]) {
+  expectSentence(await here.run(argv), code, ...says);
 }
 
 test.each(ROWS)("xsocket %s: reports the error in one sentence", async (words, code, ...says) => {
   const argv = words.split(" ").map((word) => (word === "''" ? "" : word));
-  await expectSentence([XSOCKET, ...argv], code, ...says);
+  await misuse([XSOCKET, ...argv], code, ...says);
 });
 
 test.each([
@@ -148,13 +144,13 @@ test.each([
   ["open --exec", "/bin/sh -c true"],
 ])("%s says that quotes make %o one word", async (words, program) => {
   const argv = [XSOCKET, ...words.split(" "), program];
-  await expectSentence(argv, 1, program, "without the quotes around it");
+  await misuse(argv, 1, program, "without the quotes around it");
 });
 
 test("a terminal that the process does not have is not taken for a FIFO", async () => {
   const path = `@bad-input-${process.pid}`;
   const argv = ["setsid", "--wait", XSOCKET, "serve", "--audit", "/dev/tty", path];
-  await expectSentence(argv, 1, "audit file /dev/tty: ENXIO.", "Give the path of a file");
+  await misuse(argv, 1, "audit file /dev/tty: ENXIO.", "Give the path of a file");
 });
 
 /* bash, because Bun.spawn cannot pass such an argument. */
@@ -167,7 +163,7 @@ test.each([
 ])("refuses a path that is not UTF-8: %s", async (words) => {
   using dir = tempDir();
   const script = `cd "$1" && mkdir $'\\xff' && cd $'\\xff' && exec ${typed(XSOCKET)} ${words}`;
-  await expectSentence(["bash", "-c", script, "bash", dir.path], 2, "is not UTF-8", "link");
+  await misuse(["bash", "-c", script, "bash", dir.path], 2, "is not UTF-8", "link");
 });
 
 const STREAM = "s = socket.socket(socket.AF_UNIX)";
@@ -193,7 +189,7 @@ test.each([
   const path = dir.join("control");
   await using other = otherServer(path, make, act);
   await other.says(/ready/);
-  await expectSentence([XSOCKET, "status", path], 1, path, remedy);
+  await misuse([XSOCKET, "status", path], 1, path, remedy);
 });
 
 test("status names a library of another version", async () => {
@@ -201,7 +197,7 @@ test("status names a library of another version", async () => {
   using dir = tempDir();
   copyFileSync(libraryPath("xbind"), dir.join("libxsocket.so"));
   const argv = ["env", `XSOCKET_LIBDIR=${dir.path}`, XSOCKET, "status", server.path];
-  await expectSentence(argv, 1, dir.join("libxsocket.so"), "check that it is of this version");
+  await misuse(argv, 1, dir.join("libxsocket.so"), "check that it is of this version");
 });
 
 test("run warns that another program listens at the socket", async () => {
@@ -222,7 +218,7 @@ test("serve reports a directory without write permission", async () => {
   const closed = dir.join("closed");
   mkdirSync(closed, { mode: 0o500 });
   const start = [...HELD_TO_MODES, XSOCKET, "serve", `${closed}/socket`];
-  await expectSentence(start, 1, closed, "EACCES", "another user");
+  await misuse(start, 1, closed, "EACCES", "another user");
 });
 
 test("without a command prints the usage and exits with code 2", async () => {
@@ -233,7 +229,7 @@ test("without a command prints the usage and exits with code 2", async () => {
 
 test("reports an XSOCKET_BUN that is not Bun", async () => {
   for (const path of ["bun", "/nowhere/bun", "/usr/bin", "/etc/passwd"])
-    await expectSentence(
+    await misuse(
       ["env", `XSOCKET_BUN=${path}`, XSOCKET, "--version"],
       1,
       `XSOCKET_BUN is "${path}", which is not the absolute path of a program that this user may run: `,
@@ -245,7 +241,7 @@ test("the launcher alone reports that the rest of the command is missing", async
   const alone = dir.join("xsocket");
   copyFileSync(XSOCKET, alone);
   for (const argv of [["--version"], ["run", "--port", "1", "--", "true"]])
-    await expectSentence([alone, ...argv], 1, "lib/xsocket/main.js", "with all its files");
+    await misuse([alone, ...argv], 1, "lib/xsocket/main.js", "with all its files");
 });
 
 test("prints each mistake of a policy with file and line", async () => {
@@ -274,6 +270,6 @@ test("serve refuses to write its audit into its policy, by whatever name", async
   for (const name of ["policy", "link", "second"]) {
     const files = ["--policy", dir.join("policy"), "--audit", dir.join(name)];
     const serve = ["timeout", "5", XSOCKET, "serve", ...files, dir.join("control")];
-    await expectSentence(serve, 2, dir.join(name), "a file of its own");
+    await misuse(serve, 2, dir.join(name), "a file of its own");
   }
 });

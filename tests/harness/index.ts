@@ -46,6 +46,7 @@ export {
 export { type Running } from "./running.ts";
 export { activated, START, startServer, tryServing, typed, XSOCKET } from "./server.ts";
 export { ROOT, textOf } from "./root.ts";
+export { expectSentence } from "./sentence.ts";
 export { strangerAt } from "./stranger.ts";
 export { tempDir, type TempDir } from "./temp.ts";
 export { boundAt, knowsOption, leaveStale } from "./unix.ts";

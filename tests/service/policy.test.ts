@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { errno } from "@xsocket/xbind-native";
 import {
   eventually,
+  expectSentence,
   guardDescriptors,
   here,
   isChrooted,
@@ -205,10 +206,7 @@ action = "allow"`;
     [["policy", "test", "/dev/null", "--uid", "1", "--gid", "no-such"], 2, 'no group "no-such"'],
     [["policy", "test", "/nonexistent", "--uid", "1"], 2, "/nonexistent: cannot be read"],
   ])("reports the error of %j in one sentence", async (args, code, words) => {
-    const result = await xsocket(...args);
-    expect(result.stderr).toContain(words);
-    expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
-    expect(result.code).toBe(code);
+    expectSentence(await xsocket(...args), code, words);
   });
 });
 
