@@ -13,12 +13,6 @@
 
 #define OTHER_PORT 3701
 
-static void make_watched(void)
-{
-	watched.set = epoll_create1(EPOLL_CLOEXEC);
-	watched.fd = pair_socket(SOCK_STREAM);
-}
-
 /* Acts once the socket has been removed from its set, at the last check of its number. */
 static void do_late(void (*act)(void))
 {
@@ -39,15 +33,14 @@ static void put_another_late(void)
  * stays there, and is in no epoll set. */
 static void close_meanwhile(long call, unsigned argument, void (*act)(void))
 {
-	struct epoll_event event = {.events = EPOLLIN};
 	uint64_t count;
 
 	make_watched();
-	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, watched.fd, &event), 0);
+	control_watched(EPOLL_CTL_ADD, EPOLLIN);
 	run_watched(bind_watched, call, argument, act);
 	if (!pair_preloaded())
 		return;
-	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 0);
+	CHECK(!is_ready(watched.set));
 	CHECK_EQ(read(watched.fd, &count, sizeof(count)), (ssize_t)sizeof(count));
 }
 
@@ -105,24 +98,16 @@ static void test_copy_closed_once_moved(void)
 	make_watched();
 	copy = dup(watched.fd);
 	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, copy, &event), 0);
-	run_watched(bind_watched, SYS_getsockopt, SOL_SOCKET, put_another_at_copy);
-	if (!pair_preloaded())
-		put_another_at(copy);
-	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), pair_preloaded() ? 0 : 1);
+	run_watched_or_after(bind_watched, SYS_getsockopt, SOL_SOCKET, put_another_at_copy);
+	CHECK_EQ(is_ready(watched.set), !pair_preloaded());
 }
 
 /* After an EPOLLONESHOT has fired, the file that has taken the number can be registered. */
 static void test_closed_once_fired(void)
 {
-	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT};
-
-	make_watched();
-	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, watched.fd, &event), 0);
-	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
-	run_watched(bind_watched, SYS_getsockopt, SOL_SOCKET, put_another_last);
-	if (!pair_preloaded())
-		put_another();
-	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, watched.fd, &event), 0);
+	make_fired();
+	run_watched_or_after(bind_watched, SYS_getsockopt, SOL_SOCKET, put_another_last);
+	control_watched(EPOLL_CTL_ADD, EPOLLIN);
 }
 
 static void close_watched(void)
@@ -138,10 +123,8 @@ static void close_late(void)
 /* A number that is closed that late stays closed. */
 static void test_closed_for_good(void)
 {
-	struct epoll_event event = {.events = EPOLLIN};
-
 	make_watched();
-	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, watched.fd, &event), 0);
+	control_watched(EPOLL_CTL_ADD, EPOLLIN);
 	run_watched(bind_watched, SYS_getsockopt, IPPROTO_IP, close_late);
 	if (!pair_preloaded())
 		close_watched();
@@ -239,17 +222,16 @@ static void connect_watched(void)
 /* Another thread connects the socket when only the exchange is left to do. */
 static void test_connected_meanwhile(void)
 {
-	struct epoll_event event = {.events = EPOLLOUT};
 	struct sockaddr_in peer;
 	socklen_t len = sizeof(peer);
 
 	watched.set = epoll_create1(EPOLL_CLOEXEC);
 	watched.fd = pair_socket(SOCK_DGRAM);
-	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, watched.fd, &event), 0);
+	control_watched(EPOLL_CTL_ADD, EPOLLOUT);
 	run_watched(bind_watched_late, CALL_FCNTL, F_GETFD, connect_watched);
 	CHECK_EQ(getpeername(watched.fd, (struct sockaddr *)&peer, &len),
 	         pair_preloaded() ? 0 : -1);
-	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
+	CHECK(is_ready(watched.set));
 }
 
 static int descriptors; /* count before bind */

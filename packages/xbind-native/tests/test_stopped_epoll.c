@@ -14,27 +14,6 @@
 #define LOOKED_AT_FDS 64   /* descriptors that are checked */
 #define HALTED_MS     3000 /* milliseconds; longest wait of a signal handler */
 
-static void make_watched(void)
-{
-	watched.set = epoll_create1(EPOLL_CLOEXEC);
-	watched.fd = pair_socket(SOCK_STREAM);
-}
-
-static void control_watched(int operation, uint32_t events)
-{
-	struct epoll_event event = {.events = events};
-
-	CHECK_EQ(epoll_ctl(watched.set, operation, watched.fd, &event), 0);
-}
-
-/* Has the set something to report? */
-static bool is_ready(int set)
-{
-	struct epoll_event event;
-
-	return epoll_wait(set, &event, 1, 0) == 1;
-}
-
 static int other_set;
 
 static bool is_port_open(void)
@@ -70,9 +49,7 @@ static void test_registered_in_place(void)
 {
 	other_set = epoll_create1(EPOLL_CLOEXEC);
 	watched.fd = pair_socket(SOCK_DGRAM);
-	run_watched(bind_watched, SYS_getsockopt, IPPROTO_IP, register_another_late);
-	if (!pair_preloaded())
-		register_another_late();
+	run_watched_or_after(bind_watched, SYS_getsockopt, IPPROTO_IP, register_another_late);
 	CHECK(is_ready(other_set));
 }
 
@@ -134,17 +111,8 @@ static void run_controlled(int operation, uint32_t events, void (*start)(void), 
 {
 	control.operation = operation;
 	control.events = events;
-	run_watched(bind_watched, call, argument, start);
-	if (!pair_preloaded())
-		start();
+	run_watched_or_after(bind_watched, call, argument, start);
 	CHECK_EQ(pthread_join(control.thread, NULL), 0);
-}
-
-static void make_fired(void)
-{
-	make_watched();
-	control_watched(EPOLL_CTL_ADD, EPOLLIN | EPOLLONESHOT);
-	CHECK(is_ready(watched.set));
 }
 
 /* A fired EPOLLONESHOT is armed after the library has seen that it had fired. */
@@ -175,9 +143,7 @@ static void arm_fired(void (*arm)(void), void (*meanwhile)(void))
 {
 	make_fired();
 	bind_watched();
-	run_watched(arm, SYS_epoll_ctl, EPOLL_CTL_ADD, meanwhile);
-	if (!pair_preloaded())
-		meanwhile();
+	run_watched_or_after(arm, SYS_epoll_ctl, EPOLL_CTL_ADD, meanwhile);
 }
 
 static void test_armed_by_two(void)
@@ -253,23 +219,15 @@ static void test_armed_by_child(void)
  * open, which must be in no set then. */
 static void test_registered_at_exchange(void)
 {
-	char byte;
-	int ends[2];
-	pid_t holder;
+	struct child_holder holder;
 
 	make_watched();
-	CHECK_EQ(pipe(ends), 0);
-	holder = fork();
-	if (holder == 0) {
-		close(ends[1]); /* so that read(2) sees the parent close its end */
-		_exit((int)read(ends[0], &byte, 1));
-	}
+	holder = child_hold();
 	run_controlled(EPOLL_CTL_ADD, EPOLLIN, start_beside, CALL_FCNTL, F_GETFD);
 	CHECK_EQ(listen(watched.fd, 1), 0);
 	CHECK(!is_ready(watched.set));
 	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_DEL, watched.fd, NULL), 0);
-	close(ends[1]);
-	child_await(holder);
+	child_let_go(holder);
 }
 
 static void register_watched(void)
@@ -285,9 +243,7 @@ static void test_registered_meanwhile(void)
 	CHECK_EQ(pair_bind(before, 3701), 0); /* the search for sets is over */
 	watched.fd = pair_socket(SOCK_STREAM);
 	watched.set = libc_unseen_set();
-	run_watched(register_watched, SYS_kcmp, (unsigned)getpid(), bind_watched);
-	if (!pair_preloaded())
-		bind_watched();
+	run_watched_or_after(register_watched, SYS_kcmp, (unsigned)getpid(), bind_watched);
 	CHECK(is_ready(watched.set));
 }
 

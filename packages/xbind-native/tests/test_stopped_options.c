@@ -38,9 +38,7 @@ static void test_slow_group(void)
 	watched.fd = pair_socket(SOCK_DGRAM);
 	beside = pair_socket(SOCK_DGRAM);
 	CHECK_EQ(pair_join_group(watched.fd, GROUP), 0);
-	run_watched(bind_watched, SYS_setsockopt, IPPROTO_IP, run_beside);
-	if (!pair_preloaded())
-		run_beside();
+	run_watched_or_after(bind_watched, SYS_setsockopt, IPPROTO_IP, run_beside);
 }
 
 /* Attaches by a call that the library does not see. All but the last instruction load 0. */
@@ -65,10 +63,8 @@ static void test_filtered_meanwhile(void)
 {
 	watched.fd = pair_socket(SOCK_STREAM);
 	attach_filter(LONG_FILTER);
-	run_watched(bind_watched, CALL_MMAP, BPF_MAXINSNS * sizeof(struct sock_filter),
-	            attach_longer);
-	if (!pair_preloaded())
-		attach_longer();
+	run_watched_or_after(bind_watched, CALL_MMAP, BPF_MAXINSNS * sizeof(struct sock_filter),
+	                     attach_longer);
 }
 
 static int restricted; /* result of setsockopt: 0 or errno */

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 
@@ -21,6 +22,34 @@ static struct {
 	_Atomic int listener, is_over; /* of the filter's notifications */
 	bool is_early;                 /* act() sets it to be called again at the next call */
 } watched = {.port = 3700};
+
+static inline void make_watched(void)
+{
+	watched.set = epoll_create1(EPOLL_CLOEXEC);
+	watched.fd = pair_socket(SOCK_STREAM);
+}
+
+static inline void control_watched(int operation, uint32_t events)
+{
+	struct epoll_event event = {.events = events};
+
+	CHECK_EQ(epoll_ctl(watched.set, operation, watched.fd, &event), 0);
+}
+
+/* Has the set something to report? */
+static inline bool is_ready(int set)
+{
+	struct epoll_event event;
+
+	return epoll_wait(set, &event, 1, 0) == 1;
+}
+
+static inline void make_fired(void)
+{
+	make_watched();
+	control_watched(EPOLL_CTL_ADD, EPOLLIN | EPOLLONESHOT);
+	CHECK(is_ready(watched.set));
+}
 
 static inline void bind_watched(void)
 {
@@ -107,6 +136,15 @@ static inline void run_watched(void (*body)(void), long call, unsigned argument,
 	}
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 	CHECK_EQ(told, pair_preloaded());
+}
+
+/* The same, but without the library act runs after the body. */
+static inline void run_watched_or_after(void (*body)(void), long call, unsigned argument,
+                                        void (*act)(void))
+{
+	run_watched(body, call, argument, act);
+	if (!pair_preloaded())
+		act();
 }
 
 /* For a body that moves watched.fd: act runs once the server is asked (SHUT_WR), or once the new
