@@ -117,18 +117,21 @@ static void test_number_no_longer_in_the_set_twice(void)
 	close(set);
 }
 
-/* Searches every set for a socket that is in none. */
-static void look_for(int fd)
-{
-	struct sys_identity identity;
-	struct epollset_move move;
+static int renewed, renewed_set, beside;
 
-	CHECK_EQ(sys_identify(fd, &identity), 0);
-	CHECK_EQ(epollset_detach(fd, &identity, &move), 0);
-	CHECK_EQ((int)move.count, 0);
+/* Searches every set for a socket that is in none. */
+static void look_around(void)
+{
+	CHECK_EQ(detach(beside), 0);
 }
 
-static int renewed, renewed_set, beside;
+/* Makes the library forget closed sets. */
+static void forget_closed(void)
+{
+	beside = socket(AF_INET, SOCK_STREAM, 0);
+	look_around();
+	look_around();
+}
 
 static void replace_renewed(void)
 {
@@ -141,20 +144,18 @@ static void renew(void)
 {
 	CHECK_EQ(new_set(), renewed_set);
 	CHECK_EQ(control(renewed_set, EPOLL_CTL_ADD, renewed, EPOLLIN, 4), 0);
-	look_for(beside);
+	look_around();
 	before_list = replace_renewed;
 }
 
 static void test_renewed_set(void)
 {
 	renewed = socket(AF_INET, SOCK_STREAM, 0);
-	beside = socket(AF_INET, SOCK_STREAM, 0);
-	look_for(beside); /* forget closed sets */
-	look_for(beside);
+	forget_closed();
 	renewed_set = new_set();
 	close(renewed_set);
 	after_table = renew;
-	look_for(beside);
+	look_around();
 	CHECK(!after_table);
 	run_once(&before_list); /* not called without /proc */
 	check_listener(renewed, renewed_set, 4);
@@ -179,9 +180,7 @@ static void test_two_that_look_around(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), set, copy;
 
-	beside = socket(AF_INET, SOCK_STREAM, 0);
-	look_for(beside); /* forget closed sets */
-	look_for(beside);
+	forget_closed();
 	set = new_set();
 	copy = dup(set);
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 5), 0);
@@ -198,19 +197,12 @@ static void test_two_that_look_around(void)
 	close(copy);
 }
 
-static void look_beside(void)
-{
-	look_for(beside);
-}
-
 /* While one thread searches the sets, another one has searched for sets and found a copy. */
 static void test_looked_around_meanwhile(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), copy, first, set;
 
-	beside = socket(AF_INET, SOCK_STREAM, 0);
-	look_for(beside); /* forget closed sets */
-	look_for(beside);
+	forget_closed();
 	copy = open("/dev/null", O_RDONLY); /* a number below the first set's */
 	first = new_set();
 	set = new_set();
@@ -218,7 +210,7 @@ static void test_looked_around_meanwhile(void)
 	CHECK_EQ(dup2(set, copy), copy);
 	close(set);
 	number_of_no_file = fd; /* not found in the first set */
-	after_no_file = look_beside;
+	after_no_file = look_around;
 	replace(fd, SOCK_STREAM);
 	CHECK(!after_no_file);
 	check_listener(fd, copy, 7);
@@ -249,17 +241,12 @@ static void leave_set(void)
 /* The registration is found, and is gone before it can be removed. */
 static void check_gone(void (*go)(void))
 {
-	struct sys_identity identity;
-	struct epollset_move move;
-
 	leaving = socket(AF_INET, SOCK_STREAM, 0);
 	number_of_set = new_set();
 	CHECK_EQ(control(number_of_set, EPOLL_CTL_ADD, leaving, EPOLLIN, 1), 0);
-	CHECK_EQ(sys_identify(leaving, &identity), 0);
 	before_delete = go;
-	CHECK_EQ(epollset_detach(leaving, &identity, &move), 0);
+	CHECK_EQ(detach(leaving), 0);
 	CHECK(!before_delete);
-	CHECK_EQ((int)move.count, 0);
 	close(leaving);
 	close(number_of_set);
 }

@@ -7,28 +7,19 @@
 #include <limits.h>
 #include <sys/resource.h>
 
-static int detach(int fd, struct epollset_move *ret)
-{
-	struct sys_identity identity;
-
-	CHECK_EQ(sys_identify(fd, &identity), 0);
-	return epollset_detach(fd, &identity, ret);
-}
-
 /* Without a free descriptor /proc cannot be read: a registration not on record stays, and the
  * call fails. */
 static void test_no_descriptor_left(void)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 3};
 	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
-	struct epollset_move move;
 	struct rlimit limit, none;
 
 	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
 	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
-	CHECK_EQ(detach(fd, &move), -EMFILE);
+	CHECK_EQ(detach(fd), -EMFILE);
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	check_event(set, EPOLLHUP, 3);
 	replace(fd, SOCK_STREAM);
@@ -49,15 +40,12 @@ static void detach_by_record(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), other = socket(AF_INET, SOCK_STREAM, 0);
 	int set = new_set();
-	struct epollset_move move;
 
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 3), 0);
 	forbid(SYS_kcmp);
 	leave_no_descriptor();
-	CHECK_EQ(detach(other, &move), 0);
-	CHECK_EQ((int)move.count, 0);
-	CHECK_EQ(detach(fd, &move), 0);
-	CHECK_EQ((int)move.count, 1);
+	CHECK_EQ(detach(other), 0);
+	CHECK_EQ(detach(fd), 1);
 }
 
 #define GHOSTS 30 /* earlier files of the number; the kernel seldom finds the last one first */
@@ -67,7 +55,6 @@ static void test_among_others(void)
 {
 	struct epoll_event event = {.events = EPOLLIN};
 	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
-	struct epollset_move move;
 
 	for (int i = 0; i < GHOSTS; i++) {
 		CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
@@ -77,31 +64,28 @@ static void test_among_others(void)
 	}
 	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
 	leave_no_descriptor();
-	CHECK_EQ(detach(fd, &move), -EMFILE);
+	CHECK_EQ(detach(fd), -EMFILE);
 }
 
 /* A set that was closed, or whose number is another file's by now, need not be searched. */
 static void detach_from_closed(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), closed = new_set(), other = new_set();
-	struct epollset_move move;
 
 	CHECK_EQ(dup2(fd, other), other);
 	close(closed);
 	leave_no_descriptor();
-	CHECK_EQ(detach(fd, &move), 0);
-	CHECK_EQ((int)move.count, 0);
+	CHECK_EQ(detach(fd), 0);
 }
 
 static void check_refused(int error)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 3};
 	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
-	struct epollset_move move;
 
 	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
 	forbid_by(SECCOMP_RET_ERRNO | (unsigned)error, SYS_openat);
-	CHECK_EQ(detach(fd, &move), -error);
+	CHECK_EQ(detach(fd), -error);
 	check_event(set, EPOLLHUP, 3);
 }
 
@@ -120,11 +104,10 @@ static void detach_without_memory(void)
 static void detach_forbidden(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
-	struct epollset_move move;
 
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 3), 0);
 	forbid(SYS_epoll_ctl);
-	CHECK_EQ(detach(fd, &move), -FORBIDDEN);
+	CHECK_EQ(detach(fd), -FORBIDDEN);
 	check_event(set, EPOLLHUP, 3);
 }
 
@@ -132,13 +115,11 @@ static void detach_forbidden(void)
 static void detach_nothing_forbidden(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
-	struct epollset_move move;
 
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 3), 0);
 	close(set);
 	forbid(SYS_epoll_ctl);
-	CHECK_EQ(detach(fd, &move), 0);
-	CHECK_EQ((int)move.count, 0);
+	CHECK_EQ(detach(fd), 0);
 }
 
 static void test_forbidden(void)

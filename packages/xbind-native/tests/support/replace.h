@@ -14,6 +14,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Removes the registrations of fd for good. Return: how many there were, or an error. */
+static inline int detach(int fd)
+{
+	struct sys_identity identity;
+	struct epollset_move move;
+	int rc;
+
+	CHECK_EQ(sys_identify(fd, &identity), 0);
+	rc = epollset_detach(fd, &identity, &move);
+	return rc < 0 ? rc : (int)move.count;
+}
+
 /* Does what hook_bind.c does, without options: a fresh socket replaces fd, and is bound. */
 static inline void replace(int fd, int type)
 {
