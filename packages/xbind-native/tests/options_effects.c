@@ -32,10 +32,10 @@ static void send6(const char *what, int fd, size_t len)
 
 static void test_mtu(void)
 {
-	int fd = new_udp6(), mtu = 1280, one = 1;
+	int fd = new_udp6();
 
-	set("IPV6_MTU", fd, IPPROTO_IPV6, IPV6_MTU, &mtu, sizeof(mtu));
-	set("IPV6_DONTFRAG", fd, IPPROTO_IPV6, IPV6_DONTFRAG, &one, sizeof(one));
+	set_number("IPV6_MTU", fd, IPPROTO_IPV6, IPV6_MTU, 1280);
+	set_number("IPV6_DONTFRAG", fd, IPPROTO_IPV6, IPV6_DONTFRAG, 1);
 	bind_any(fd, AF_INET6);
 	send6("small", fd, 1000);
 	send6("large", fd, LARGE);
@@ -47,17 +47,17 @@ static void test_mtu(void)
 static void test_packet_info(void)
 {
 	struct in6_pktinfo info = {.ipi6_ifindex = 1};
-	int fd = new_udp6(), one = 1;
+	int fd = new_udp6();
 
 	info.ipi6_addr.s6_addr[15] = 1;
-	set("IPV6_PKTINFO", fd, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+	SET("IPV6_PKTINFO", fd, IPPROTO_IPV6, IPV6_PKTINFO, info);
 	bind_any(fd, AF_INET6);
 	send6("from ::1", fd, 10);
 	close(fd);
 	fd = new_udp6();
-	set("IPV6_FREEBIND", fd, IPPROTO_IPV6, IPV6_FREEBIND, &one, sizeof(one));
+	set_number("IPV6_FREEBIND", fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
 	info.ipi6_addr.s6_addr[0] = 0x20;
-	set("IPV6_PKTINFO", fd, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+	SET("IPV6_PKTINFO", fd, IPPROTO_IPV6, IPV6_PKTINFO, info);
 	bind_any(fd, AF_INET6);
 	send6("from 2000::1", fd, 10);
 	close(fd);
@@ -89,9 +89,9 @@ static void test_ao_keys(void)
 	int fd = pair_socket(SOCK_STREAM);
 
 	memcpy(&gone.addr, &first.addr, sizeof(gone.addr));
-	set("key 1", fd, IPPROTO_TCP, TCP_AO_ADD_KEY, &first, sizeof(first));
-	set("key 2", fd, IPPROTO_TCP, TCP_AO_ADD_KEY, &second, sizeof(second));
-	set("no key 1", fd, IPPROTO_TCP, TCP_AO_DEL_KEY, &gone, sizeof(gone));
+	SET("key 1", fd, IPPROTO_TCP, TCP_AO_ADD_KEY, first);
+	SET("key 2", fd, IPPROTO_TCP, TCP_AO_ADD_KEY, second);
+	SET("no key 1", fd, IPPROTO_TCP, TCP_AO_DEL_KEY, gone);
 	bind_any(fd, AF_INET);
 	show("keys", getsockopt(fd, IPPROTO_TCP, TCP_AO_GET_KEYS, found, &len));
 	printf("%u of them, the first is %u\n", found[0].nkeys, found[0].sndid);
@@ -105,11 +105,11 @@ static void test_packet_info_and_device(void)
 	const struct in6_pktinfo info = {.ipi6_addr = IN6ADDR_LOOPBACK_INIT};
 	unsigned char options[256] = {0};
 	socklen_t len = sizeof(options);
-	int fd = socket(AF_INET6, SOCK_STREAM, 0), on = 1;
+	int fd = socket(AF_INET6, SOCK_STREAM, 0);
 
-	set("packet info", fd, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+	SET("packet info", fd, IPPROTO_IPV6, IPV6_PKTINFO, info);
 	set("device", fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2);
-	set("tell", fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
+	set_number("tell", fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
 	bind_any(fd, AF_INET6);
 	show("read", getsockopt(fd, IPPROTO_IPV6, 6 /* IPV6_2292PKTOPTIONS */, options, &len));
 	for (socklen_t i = 0; i < len; i++)
@@ -122,9 +122,9 @@ static void test_packet_info_and_device(void)
  * does not see. */
 static void test_priority(void)
 {
-	int fd = pair_socket(SOCK_DGRAM), tos = 0x10, priority = 0;
+	int fd = pair_socket(SOCK_DGRAM), priority = 0;
 
-	set("tos", fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
+	set_number("tos", fd, IPPROTO_IP, IP_TOS, 0x10);
 	CHECK_EQ(syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_PRIORITY, &priority, sizeof(priority)),
 	         0);
 	bind_any(fd, AF_INET);
@@ -135,10 +135,10 @@ static void test_priority(void)
 /* TCP_REPAIR sets SO_REUSEADDR in the same way. */
 static void test_repair(void)
 {
-	int fd = pair_socket(SOCK_STREAM), on = 1, reuse = 1;
+	int fd = pair_socket(SOCK_STREAM);
 
-	set("repair", fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on));
-	set("reuse", fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
+	set_number("repair", fd, IPPROTO_TCP, TCP_REPAIR, 1);
+	set_number("reuse", fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	bind_any(fd, AF_INET);
 	show_number("reuse", fd, SO_REUSEADDR);
 	close(fd);
@@ -147,13 +147,13 @@ static void test_repair(void)
 /* A large low-water mark opens the receive window, which may be clamped afterwards. */
 static void test_window(void)
 {
-	const int mark = 1000000, clamps[] = {30000, 0};
+	const int clamps[] = {30000, 0};
 
 	for (size_t i = 0; i < sizeof(clamps) / sizeof(clamps[0]); i++) {
 		int fd = pair_socket(SOCK_STREAM);
 
-		set("mark", fd, SOL_SOCKET, SO_RCVLOWAT, &mark, sizeof(mark));
-		set("clamp", fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &clamps[i], sizeof(clamps[i]));
+		set_number("mark", fd, SOL_SOCKET, SO_RCVLOWAT, 1000000);
+		SET("clamp", fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, clamps[i]);
 		bind_any(fd, AF_INET);
 		printf("clamp %d\n", pair_option(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP));
 		show_number("mark", fd, SO_RCVLOWAT);
@@ -165,12 +165,11 @@ static void test_window(void)
 /* A buffer that was set and then unlocked keeps its size until the kernel changes it. */
 static void test_unlocked(void)
 {
-	const int sizes[] = {20000, 100000}, none = 0;
 	int fd = pair_socket(SOCK_STREAM);
 
-	set("sending", fd, SOL_SOCKET, SO_SNDBUF, &sizes[0], sizeof(sizes[0]));
-	set("receiving", fd, SOL_SOCKET, SO_RCVBUF, &sizes[1], sizeof(sizes[1]));
-	set("lock", fd, SOL_SOCKET, SO_BUF_LOCK_, &none, sizeof(none));
+	set_number("sending", fd, SOL_SOCKET, SO_SNDBUF, 20000);
+	set_number("receiving", fd, SOL_SOCKET, SO_RCVBUF, 100000);
+	set_number("lock", fd, SOL_SOCKET, SO_BUF_LOCK_, 0);
 	bind_any(fd, AF_INET);
 	show_number("sending", fd, SO_SNDBUF);
 	show_number("receiving", fd, SO_RCVBUF);
@@ -186,7 +185,7 @@ static void test_small_segments(void)
 		int fd = pair_socket(SOCK_STREAM), peer;
 
 		for (int call = 0; call < 2; call++)
-			set("segment", fd, IPPROTO_TCP, TCP_MAXSEG, &sizes[i][call], sizeof(int));
+			set_number("segment", fd, IPPROTO_TCP, TCP_MAXSEG, sizes[i][call]);
 		bind_any(fd, AF_INET);
 		show("listen", listen(fd, 1));
 		peer = new_peer(fd, SOCK_STREAM, 0);
@@ -203,7 +202,6 @@ static void test_small_segments(void)
  * not asked accepts them, though the option reads the same. */
 static void test_coverage(void)
 {
-	const int whole = 0, header = 8;
 	char first = 0;
 
 	for (int asks = 0; asks < 2; asks++) {
@@ -212,13 +210,12 @@ static void test_coverage(void)
 		if (fd < 0)
 			return; /* no such protocol in this kernel */
 		if (asks)
-			set("whole", fd, IPPROTO_UDPLITE, UDPLITE_RECV_CSCOV_, &whole,
-			    sizeof(whole));
+			set_number("whole", fd, IPPROTO_UDPLITE, UDPLITE_RECV_CSCOV_, 0);
 		bind_any(fd, AF_INET);
 		peer = new_peer(fd, SOCK_DGRAM, IPPROTO_UDPLITE);
-		set("header", peer, IPPROTO_UDPLITE, UDPLITE_SEND_CSCOV_, &header, sizeof(header));
+		set_number("header", peer, IPPROTO_UDPLITE, UDPLITE_SEND_CSCOV_, 8);
 		show("send", (int)send(peer, "h", 1, 0));
-		set("whole", peer, IPPROTO_UDPLITE, UDPLITE_SEND_CSCOV_, &whole, sizeof(whole));
+		set_number("whole", peer, IPPROTO_UDPLITE, UDPLITE_SEND_CSCOV_, 0);
 		show("send", (int)send(peer, "w", 1, 0)); /* always accepted */
 		CHECK_EQ(recv(fd, &first, 1, 0), 1);
 		printf("the first is %c\n", first);
@@ -231,19 +228,17 @@ static void test_coverage(void)
 static void try_repaired(int chosen)
 {
 	struct tcp_repair_window window = {.snd_wnd = 1000, .max_window = 2000, .rcv_wnd = 3000};
-	int fd = pair_socket(SOCK_STREAM), on = 1, clock = 2000000000;
+	int fd = pair_socket(SOCK_STREAM), clock = 2000000000;
 	socklen_t len = sizeof(window), clock_len = sizeof(clock), chosen_len = sizeof(chosen);
 
-	set("repair", fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on));
+	set_number("repair", fd, IPPROTO_TCP, TCP_REPAIR, 1);
 	for (int queue = TCP_RECV_QUEUE; queue <= TCP_SEND_QUEUE; queue++) {
-		int number = 123456 * queue;
-
-		set("queue", fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue, sizeof(queue));
-		set("number", fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &number, sizeof(number));
+		set_number("queue", fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, queue);
+		set_number("number", fd, IPPROTO_TCP, TCP_QUEUE_SEQ, 123456 * queue);
 	}
-	set("queue", fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &chosen, sizeof(chosen));
-	set("window", fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &window, sizeof(window));
-	set("clock", fd, IPPROTO_TCP, TCP_TIMESTAMP, &clock, sizeof(clock));
+	SET("queue", fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, chosen);
+	SET("window", fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, window);
+	SET("clock", fd, IPPROTO_TCP, TCP_TIMESTAMP, clock);
 	bind_any(fd, AF_INET);
 	show("queue", getsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &chosen, &chosen_len));
 	printf("%d\n", chosen);
@@ -276,9 +271,9 @@ static void test_linger(void)
 	socklen_t len = sizeof(linger);
 	int fd = pair_socket(SOCK_STREAM);
 
-	set("linger", fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	SET("linger", fd, SOL_SOCKET, SO_LINGER, linger);
 	linger = (struct linger){0};
-	set("linger off", fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	SET("linger off", fd, SOL_SOCKET, SO_LINGER, linger);
 	bind_any(fd, AF_INET);
 	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len), 0);
 	printf("%d, %d s\n", linger.l_onoff, linger.l_linger);
@@ -291,7 +286,7 @@ static void test_short_time(void)
 	socklen_t len = sizeof(time);
 	int fd = pair_socket(SOCK_DGRAM);
 
-	set("short time", fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time));
+	SET("short time", fd, SOL_SOCKET, SO_RCVTIMEO, time);
 	time = (struct timeval){0};
 	bind_any(fd, AF_INET);
 	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, &len), 0);
@@ -397,7 +392,7 @@ static void test_time_to_send(void)
 		int fd = pair_socket(SOCK_DGRAM);
 
 		if (sets)
-			set("clock", fd, SOL_SOCKET, SO_TXTIME, &real, sizeof(real));
+			SET("clock", fd, SOL_SOCKET, SO_TXTIME, real);
 		bind_any(fd, AF_INET);
 		show("send", (int)sendmsg(fd, &message, 0));
 		close(fd);

@@ -39,14 +39,14 @@ static void try_filter(unsigned short count)
 {
 	static struct sock_filter code[BPF_MAXINSNS];
 	struct sock_fprog program = program_of(code, count);
-	int fd = pair_socket(SOCK_DGRAM), one = 1;
+	int fd = pair_socket(SOCK_DGRAM);
 
-	set("attach", fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
-	set("lock", fd, SOL_SOCKET, SO_LOCK_FILTER, &one, sizeof(one));
+	SET("attach", fd, SOL_SOCKET, SO_ATTACH_FILTER, program);
+	set_number("lock", fd, SOL_SOCKET, SO_LOCK_FILTER, 1);
 	memset(code, 0, sizeof(code));
 	bind_any(fd, AF_INET);
 	show_filter(fd);
-	set("detach", fd, SOL_SOCKET, SO_DETACH_FILTER, &one, sizeof(one));
+	set_number("detach", fd, SOL_SOCKET, SO_DETACH_FILTER, 1);
 	close(fd);
 }
 
@@ -58,31 +58,36 @@ static void test_classic_filters(void)
 	try_filter(BPF_MAXINSNS);
 }
 
+/* A socket that may share its port. */
+static int new_sharing(void)
+{
+	int fd = pair_socket(SOCK_DGRAM);
+
+	set_number("reuseport", fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	return fd;
+}
+
 static void try_reuseport(unsigned short count)
 {
 	static struct sock_filter code[BPF_MAXINSNS];
 	struct sock_fprog program = program_of(code, count);
-	int fd = pair_socket(SOCK_DGRAM), one = 1;
+	int fd = new_sharing();
 
-	set("reuseport", fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
-	set("attach", fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
+	SET("attach", fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, program);
 	memset(code, 0, sizeof(code));
 	bind_any(fd, AF_INET);
-	set("detach", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &one, sizeof(one));
-	set("detach again", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &one, sizeof(one));
+	set_number("detach", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, 1);
+	set_number("detach again", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, 1);
 	close(fd);
 }
 
 /* The program stays attached when SO_REUSEPORT is turned off, and the socket can be bound. */
-static void try_reuseport_off(void)
+static void try_reuseport_off(const struct sock_fprog *program)
 {
-	struct sock_filter first = {BPF_RET | BPF_K, 0, 0, 0};
-	struct sock_fprog program = {.len = 1, .filter = &first};
-	int fd = pair_socket(SOCK_DGRAM), on = 1, off = 0;
+	int fd = new_sharing();
 
-	set("reuseport", fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-	set("attach", fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
-	set("reuseport off", fd, SOL_SOCKET, SO_REUSEPORT, &off, sizeof(off));
+	SET("attach", fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, *program);
+	set_number("reuseport off", fd, SOL_SOCKET, SO_REUSEPORT, 0);
 	bind_any(fd, AF_INET);
 	printf("reuseport %d\n", pair_option(fd, SOL_SOCKET, SO_REUSEPORT));
 	close(fd);
@@ -92,19 +97,17 @@ static void try_reuseport_off(void)
  * theirs. */
 static void try_reuseport_detached(int name, const void *program, socklen_t len)
 {
-	int fd = pair_socket(SOCK_DGRAM), other = pair_socket(SOCK_DGRAM), on = 1;
+	int fd = new_sharing(), other = new_sharing();
 
-	set("reuseport", other, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	set("attach", other, SOL_SOCKET, name, program, len);
 	show("join", pair_join_group(fd, GROUP));
-	set("reuseport", fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	set("attach", fd, SOL_SOCKET, name, program, len);
-	set("detach", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &on, sizeof(on));
+	set_number("detach", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, 1);
 	bind_any(fd, AF_INET);
-	set("detach again", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &on, sizeof(on));
+	set_number("detach again", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, 1);
 	show("is in", pair_join_group(fd, GROUP));
 	bind_any(other, AF_INET);
-	set("detach", other, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &on, sizeof(on));
+	set_number("detach", other, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, 1);
 	close(other);
 	close(fd);
 }
@@ -114,7 +117,7 @@ static void test_reuseport_programs(void)
 	struct sock_filter first = {BPF_RET | BPF_K, 0, 0, 0};
 	struct sock_fprog program = {.len = 1, .filter = &first};
 
-	try_reuseport_off();
+	try_reuseport_off(&program);
 	try_reuseport_detached(SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
 	try_reuseport(2);
 	try_reuseport(41);
@@ -124,20 +127,15 @@ static void test_reuseport_programs(void)
 
 static void try_extended(int name, bool closes)
 {
-	int fd = pair_socket(SOCK_DGRAM), one = 1, program = load_program();
+	int fd = new_sharing(), program = load_program();
 
-	if (program < 0) {
-		close(fd);
-		return;
-	}
-	set("reuseport", fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
-	set("attach", fd, SOL_SOCKET, name, &program, sizeof(program));
+	SET("attach", fd, SOL_SOCKET, name, program);
 	if (closes)
 		close(program);
 	bind_any(fd, AF_INET);
 	show_filter(fd);
-	set("detach", fd, SOL_SOCKET, SO_DETACH_FILTER, &one, sizeof(one));
-	set("detach", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &one, sizeof(one));
+	set_number("detach", fd, SOL_SOCKET, SO_DETACH_FILTER, 1);
+	set_number("detach", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, 1);
 	close(fd);
 	if (!closes)
 		close(program);
@@ -146,15 +144,14 @@ static void try_extended(int name, bool closes)
 /* A filter stays when the program that spreads connections is attached and detached. */
 static void try_filter_with_spreading(int program)
 {
-	int fd = pair_socket(SOCK_DGRAM), one = 1;
+	int fd = new_sharing();
 
-	set("reuseport", fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
-	set("filter", fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program));
-	set("attach", fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &program, sizeof(program));
-	set("detach", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &one, sizeof(one));
+	SET("filter", fd, SOL_SOCKET, SO_ATTACH_BPF, program);
+	SET("attach", fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, program);
+	set_number("detach", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, 1);
 	bind_any(fd, AF_INET);
 	show_filter(fd);
-	set("detach filter", fd, SOL_SOCKET, SO_DETACH_FILTER, &one, sizeof(one));
+	set_number("detach filter", fd, SOL_SOCKET, SO_DETACH_FILTER, 1);
 	close(fd);
 }
 

@@ -22,14 +22,12 @@ static int new_mptcp(void)
 static void test_handed_on(void)
 {
 	static const int before[] = {0, SO_REUSEADDR, SO_REUSEPORT};
-	const int on = 1, off = 0;
-
 	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
 		int fd = new_mptcp(), peer, conn;
 
 		if (before[i])
-			set("before", fd, SOL_SOCKET, before[i], &off, sizeof(off));
-		set("stamps", fd, SOL_SOCKET, SO_TIMESTAMP, &on, sizeof(on));
+			set_number("before", fd, SOL_SOCKET, before[i], 0);
+		set_number("stamps", fd, SOL_SOCKET, SO_TIMESTAMP, 1);
 		bind_any(fd, AF_INET);
 		show("listen", listen(fd, 1));
 		peer = new_peer(fd, SOCK_STREAM, 0);
@@ -45,12 +43,11 @@ static void test_handed_on(void)
 static void choose_congestion(const char *name)
 {
 	int fd = new_mptcp();
-	const int off = 0;
 	char is[16] = "";
 	socklen_t len = sizeof(is);
 
 	set(name, fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name));
-	set("after", fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off));
+	set_number("after", fd, SOL_SOCKET, SO_REUSEADDR, 0);
 	bind_any(fd, AF_INET);
 	CHECK_EQ(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, is, &len), 0);
 	printf("is %s\n", is);
@@ -80,13 +77,13 @@ static void test_congestion(void)
 static void test_range(void)
 {
 	static const int names[] = {TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT};
-	const int day = 86400, off = 0; /* seconds, more than TCP takes */
+	const int day = 86400; /* seconds, more than TCP takes */
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		int fd = new_mptcp();
 
-		set("a day", fd, IPPROTO_TCP, names[i], &day, sizeof(day));
-		set("after", fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off));
+		set_number("a day", fd, IPPROTO_TCP, names[i], day);
+		set_number("after", fd, SOL_SOCKET, SO_REUSEADDR, 0);
 		bind_any(fd, AF_INET);
 		printf("is %d\n", pair_option(fd, IPPROTO_TCP, names[i]));
 		close(fd);

@@ -31,7 +31,7 @@ static void try_policy(int domain, int level, int name, int taking)
 	};
 	int fd = socket(domain, SOCK_DGRAM, 0);
 
-	set("policy", fd, level, name, &policy, sizeof(policy));
+	SET("policy", fd, level, name, policy);
 	if (taking)
 		set("none", fd, level, taking, NULL, 0);
 	bind_any(fd, domain);

@@ -22,6 +22,13 @@ static inline void set(const char *what, int fd, int level, int name, const void
 {
 	show(what, setsockopt(fd, level, name, value, len));
 }
+/* The same for a value that is a variable. */
+#define SET(what, fd, level, name, value) set(what, fd, level, name, &(value), sizeof(value))
+
+static inline void set_number(const char *what, int fd, int level, int name, int value)
+{
+	SET(what, fd, level, name, value);
+}
 
 static inline void bind_any(int fd, int domain)
 {
@@ -37,14 +44,10 @@ static inline void show_number(const char *what, int fd, int name)
 /* Makes another socket in the same namespace, connected to fd. */
 static inline int new_peer(int fd, int type, int protocol)
 {
-	struct sockaddr_in addr;
-	socklen_t len = sizeof(addr);
 	int peer = socket(AF_INET, type, protocol);
 
-	CHECK_EQ(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
-	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	bind_any(peer, AF_INET);
-	show("connect", connect(peer, (struct sockaddr *)&addr, len));
+	show("connect", pair_connect(peer, pair_port(fd)));
 	return peer;
 }
 
