@@ -27,24 +27,29 @@ static struct ip_mreq_source source4(const char *group, const char *source)
 	};
 }
 
+/* The same in the form of IP_ADD_MEMBERSHIP that has no interface index. */
+static struct ip_mreq short4(const char *group)
+{
+	return (struct ip_mreq){.imr_multiaddr.s_addr = inet_addr(group),
+	                        .imr_interface.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
 static void test_groups4(void)
 {
 	struct ip_mreqn a = group4("239.1.1.1"), b = group4("239.1.1.2"), c = group4("239.1.1.3");
-	struct ip_mreq short_b = {.imr_multiaddr = b.imr_multiaddr,
-	                          .imr_interface.s_addr = htonl(INADDR_LOOPBACK)};
+	struct ip_mreq short_b = short4("239.1.1.2");
 	int fd = pair_socket(SOCK_DGRAM);
 
-	set("join a", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
-	set("join b", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &b, sizeof(b));
-	set("leave b", fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, &b, sizeof(b));
-	set("join c", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &c, sizeof(c));
-	set("join b again", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &b, sizeof(b));
-	set("leave b in another form", fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, &short_b,
-	    sizeof(short_b));
+	SET("join a", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, a);
+	SET("join b", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, b);
+	SET("leave b", fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, b);
+	SET("join c", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, c);
+	SET("join b again", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, b);
+	SET("leave b in another form", fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, short_b);
 	bind_any(fd, AF_INET);
-	set("is in a", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
-	set("is in b", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &b, sizeof(b));
-	set("is in c", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &c, sizeof(c));
+	SET("is in a", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, a);
+	SET("is in b", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, b);
+	SET("is in c", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, c);
 	close(fd);
 }
 
@@ -56,16 +61,16 @@ static void test_sources4(void)
 	struct ip_mreqn other = group4("239.2.1.2");
 	int fd = pair_socket(SOCK_DGRAM);
 
-	set("join 1", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &one, sizeof(one));
-	set("join 2", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &two, sizeof(two));
-	set("leave 1", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, &one, sizeof(one));
-	set("join other", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &other, sizeof(other));
-	set("block 3", fd, IPPROTO_IP, IP_BLOCK_SOURCE, &three, sizeof(three));
+	SET("join 1", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, one);
+	SET("join 2", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, two);
+	SET("leave 1", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, one);
+	SET("join other", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, other);
+	SET("block 3", fd, IPPROTO_IP, IP_BLOCK_SOURCE, three);
 	bind_any(fd, AF_INET);
-	set("leave 1 again", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, &one, sizeof(one));
-	set("leave 2", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, &two, sizeof(two));
-	set("unblock 3", fd, IPPROTO_IP, IP_UNBLOCK_SOURCE, &three, sizeof(three));
-	set("unblock 3 again", fd, IPPROTO_IP, IP_UNBLOCK_SOURCE, &three, sizeof(three));
+	SET("leave 1 again", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, one);
+	SET("leave 2", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, two);
+	SET("unblock 3", fd, IPPROTO_IP, IP_UNBLOCK_SOURCE, three);
+	SET("unblock 3 again", fd, IPPROTO_IP, IP_UNBLOCK_SOURCE, three);
 	close(fd);
 }
 
@@ -84,79 +89,52 @@ static struct group_source_req either(int domain, const char *group, const char 
 	return request;
 }
 
-static void test_protocol_independent(int domain, int level, const char *group, const char *source)
+/* Sets an option, or sets and undoes it. It can be undone after bind only if it was not before.
+ * all: the group of a source that is blocked, else NULL. */
+static void try_undone(int domain, const struct group_req *all, int name, int undo,
+                       const void *value, socklen_t len)
 {
-	struct group_source_req one = either(domain, group, source);
-	struct group_req all = {.gr_interface = 1, .gr_group = one.gsr_group};
-	int fd = socket(domain, SOCK_DGRAM, 0);
+	const int level = domain == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
 
-	set("join", fd, level, MCAST_JOIN_GROUP, &all, sizeof(all));
-	set("block", fd, level, MCAST_BLOCK_SOURCE, &one, sizeof(one));
-	bind_any(fd, domain);
-	set("is in", fd, level, MCAST_JOIN_GROUP, &all, sizeof(all));
-	set("unblock", fd, level, MCAST_UNBLOCK_SOURCE, &one, sizeof(one));
-	set("unblock again", fd, level, MCAST_UNBLOCK_SOURCE, &one, sizeof(one));
-	close(fd);
-	fd = socket(domain, SOCK_DGRAM, 0);
-	set("join source", fd, level, MCAST_JOIN_SOURCE_GROUP, &one, sizeof(one));
-	bind_any(fd, domain);
-	set("leave source", fd, level, MCAST_LEAVE_SOURCE_GROUP, &one, sizeof(one));
-	set("leave source again", fd, level, MCAST_LEAVE_SOURCE_GROUP, &one, sizeof(one));
-	close(fd);
+	for (int undone = 0; undone < 2; undone++) {
+		int fd = socket(domain, SOCK_DGRAM, 0);
+
+		if (all)
+			SET("join", fd, level, MCAST_JOIN_GROUP, *all);
+		set("set", fd, level, name, value, len);
+		if (undone)
+			set("undo", fd, level, undo, value, len);
+		bind_any(fd, domain);
+		set("undo later", fd, level, undo, value, len);
+		set("undo again", fd, level, undo, value, len);
+		close(fd);
+	}
 }
 
-/* An option that was undone before bind is not there afterwards. */
-static void test_taken_back(int domain, int level, const char *group, const char *source)
+static void try_protocol_independent(int domain, const char *group, const char *source)
 {
 	struct group_source_req one = either(domain, group, source);
 	struct group_req all = {.gr_interface = 1, .gr_group = one.gsr_group};
-	int fd = socket(domain, SOCK_DGRAM, 0);
 
-	set("join source", fd, level, MCAST_JOIN_SOURCE_GROUP, &one, sizeof(one));
-	set("leave source", fd, level, MCAST_LEAVE_SOURCE_GROUP, &one, sizeof(one));
-	bind_any(fd, domain);
-	set("leave source again", fd, level, MCAST_LEAVE_SOURCE_GROUP, &one, sizeof(one));
-	close(fd);
-	fd = socket(domain, SOCK_DGRAM, 0);
-	set("join", fd, level, MCAST_JOIN_GROUP, &all, sizeof(all));
-	set("leave", fd, level, MCAST_LEAVE_GROUP, &all, sizeof(all));
-	bind_any(fd, domain);
-	set("join again", fd, level, MCAST_JOIN_GROUP, &all, sizeof(all));
-	close(fd);
-	fd = socket(domain, SOCK_DGRAM, 0);
-	set("join", fd, level, MCAST_JOIN_GROUP, &all, sizeof(all));
-	set("block", fd, level, MCAST_BLOCK_SOURCE, &one, sizeof(one));
-	set("unblock", fd, level, MCAST_UNBLOCK_SOURCE, &one, sizeof(one));
-	bind_any(fd, domain);
-	set("unblock again", fd, level, MCAST_UNBLOCK_SOURCE, &one, sizeof(one));
-	close(fd);
+	try_undone(domain, NULL, MCAST_JOIN_GROUP, MCAST_LEAVE_GROUP, &all, sizeof(all));
+	try_undone(domain, NULL, MCAST_JOIN_SOURCE_GROUP, MCAST_LEAVE_SOURCE_GROUP, &one,
+	           sizeof(one));
+	try_undone(domain, &all, MCAST_BLOCK_SOURCE, MCAST_UNBLOCK_SOURCE, &one, sizeof(one));
 }
 
 static void test_both_families(void)
 {
-	test_protocol_independent(AF_INET, IPPROTO_IP, "239.3.1.1", "10.0.0.1");
-	test_protocol_independent(AF_INET6, IPPROTO_IPV6, "ff15::1", "fd00::1");
-	test_taken_back(AF_INET, IPPROTO_IP, "239.3.1.1", "10.0.0.1");
-	test_taken_back(AF_INET6, IPPROTO_IPV6, "ff15::1", "fd00::1");
+	try_protocol_independent(AF_INET, "239.3.1.1", "10.0.0.1");
+	try_protocol_independent(AF_INET6, "ff15::1", "fd00::1");
 }
 
 static void test_anycast(void)
 {
 	struct ipv6_mreq address = {.ipv6mr_interface = 1};
-	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
 
 	inet_pton(AF_INET6, "fd00::a", &address.ipv6mr_multiaddr);
-	set("join", fd, IPPROTO_IPV6, IPV6_JOIN_ANYCAST, &address, sizeof(address));
-	bind_any(fd, AF_INET6);
-	set("leave", fd, IPPROTO_IPV6, IPV6_LEAVE_ANYCAST, &address, sizeof(address));
-	set("leave again", fd, IPPROTO_IPV6, IPV6_LEAVE_ANYCAST, &address, sizeof(address));
-	close(fd);
-	fd = socket(AF_INET6, SOCK_DGRAM, 0);
-	set("join", fd, IPPROTO_IPV6, IPV6_JOIN_ANYCAST, &address, sizeof(address));
-	set("leave", fd, IPPROTO_IPV6, IPV6_LEAVE_ANYCAST, &address, sizeof(address));
-	bind_any(fd, AF_INET6);
-	set("leave again", fd, IPPROTO_IPV6, IPV6_LEAVE_ANYCAST, &address, sizeof(address));
-	close(fd);
+	try_undone(AF_INET6, NULL, IPV6_JOIN_ANYCAST, IPV6_LEAVE_ANYCAST, &address,
+	           sizeof(address));
 }
 
 static void test_source_lists(void)
@@ -175,8 +153,8 @@ static void test_source_lists(void)
 	int fd = pair_socket(SOCK_DGRAM);
 
 	memcpy(lists.space + IP_MSFILTER_SIZE(0), "\x0a\0\0\1\x0a\0\0\2\x0a\0\0\3", 12);
-	set("join", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &first, sizeof(first));
-	set("list", fd, IPPROTO_IP, IP_MSFILTER, &lists, sizeof(lists));
+	SET("join", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, first);
+	SET("list", fd, IPPROTO_IP, IP_MSFILTER, lists);
 	bind_any(fd, AF_INET);
 	memset(lists.space + IP_MSFILTER_SIZE(0), 0, 12);
 	show("read", getsockopt(fd, IPPROTO_IP, IP_MSFILTER, &lists, &len));
@@ -199,7 +177,7 @@ static void set_list(int fd, const char *group, uint32_t mode)
 	          2,
 	          {first.imr_sourceaddr.s_addr, second.imr_sourceaddr.s_addr}};
 
-	set("list", fd, IPPROTO_IP, IP_MSFILTER, &list, sizeof(list));
+	SET("list", fd, IPPROTO_IP, IP_MSFILTER, list);
 }
 
 /* Binds, and prints which of the two sources of set_list() are left. */
@@ -209,8 +187,8 @@ static void bind_and_show_sources(int fd, const char *group, int take_back)
 	                      second = source4(group, "10.0.0.2");
 
 	bind_any(fd, AF_INET);
-	set("first again", fd, IPPROTO_IP, take_back, &first, sizeof(first));
-	set("second", fd, IPPROTO_IP, take_back, &second, sizeof(second));
+	SET("first again", fd, IPPROTO_IP, take_back, first);
+	SET("second", fd, IPPROTO_IP, take_back, second);
 	close(fd);
 }
 
@@ -222,15 +200,15 @@ static void test_undone_after_a_list(void)
 	struct ip_mreqn all = group4("239.4.1.2");
 	int fd = pair_socket(SOCK_DGRAM);
 
-	set("join", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &all, sizeof(all));
-	set("block", fd, IPPROTO_IP, IP_BLOCK_SOURCE, &blocked, sizeof(blocked));
+	SET("join", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, all);
+	SET("block", fd, IPPROTO_IP, IP_BLOCK_SOURCE, blocked);
 	set_list(fd, "239.4.1.2", MCAST_EXCLUDE);
-	set("unblock", fd, IPPROTO_IP, IP_UNBLOCK_SOURCE, &blocked, sizeof(blocked));
+	SET("unblock", fd, IPPROTO_IP, IP_UNBLOCK_SOURCE, blocked);
 	bind_and_show_sources(fd, "239.4.1.2", IP_UNBLOCK_SOURCE);
 	fd = pair_socket(SOCK_DGRAM);
-	set("join 1", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &wanted, sizeof(wanted));
+	SET("join 1", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, wanted);
 	set_list(fd, "239.4.1.3", MCAST_INCLUDE);
-	set("leave 1", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, &wanted, sizeof(wanted));
+	SET("leave 1", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, wanted);
 	bind_and_show_sources(fd, "239.4.1.3", IP_DROP_SOURCE_MEMBERSHIP);
 }
 
@@ -238,16 +216,15 @@ static void test_undone_after_a_list(void)
 static void test_crosswise(void)
 {
 	struct ip_mreqn a = group4("239.4.1.4");
-	struct ip_mreq short_a = {.imr_multiaddr = a.imr_multiaddr,
-	                          .imr_interface.s_addr = htonl(INADDR_LOOPBACK)};
+	struct ip_mreq short_a = short4("239.4.1.4");
 	int fd = pair_socket(SOCK_DGRAM);
 
-	set("join", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
-	set("leave in another form", fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, &short_a, sizeof(short_a));
-	set("join in this form", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &short_a, sizeof(short_a));
-	set("leave in the first one", fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, &a, sizeof(a));
+	SET("join", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, a);
+	SET("leave in another form", fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, short_a);
+	SET("join in this form", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, short_a);
+	SET("leave in the first one", fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, a);
 	bind_any(fd, AF_INET);
-	set("is in", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
+	SET("is in", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, a);
 	close(fd);
 }
 
@@ -258,10 +235,10 @@ static void leave_last_source(const void *all, socklen_t len)
 	int fd = pair_socket(SOCK_DGRAM);
 
 	set("join", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, all, len);
-	set("join 1", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &first, sizeof(first));
-	set("join 2", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &second, sizeof(second));
-	set("leave 2", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, &second, sizeof(second));
-	set("leave 1", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, &first, sizeof(first));
+	SET("join 1", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, first);
+	SET("join 2", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, second);
+	SET("leave 2", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, second);
+	SET("leave 1", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, first);
 	bind_any(fd, AF_INET);
 	set("is in", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, all, len);
 	close(fd);
@@ -271,8 +248,7 @@ static void leave_last_source(const void *all, socklen_t len)
 static void test_last_source(void)
 {
 	struct ip_mreqn all = group4("239.4.1.5");
-	struct ip_mreq short_all = {.imr_multiaddr = all.imr_multiaddr,
-	                            .imr_interface.s_addr = htonl(INADDR_LOOPBACK)};
+	struct ip_mreq short_all = short4("239.4.1.5");
 
 	leave_last_source(&all, sizeof(all));
 	leave_last_source(&short_all, sizeof(short_all));
@@ -307,13 +283,13 @@ static void test_long_lists(void)
 	int fd = socket(AF_INET6, SOCK_DGRAM, 0), other = socket(AF_INET6, SOCK_DGRAM, 0);
 	struct group_filter *list;
 
-	set("join", fd, IPPROTO_IPV6, MCAST_JOIN_GROUP, &all, sizeof(all));
+	SET("join", fd, IPPROTO_IPV6, MCAST_JOIN_GROUP, all);
 	for (uint32_t sources = SOURCES - 20; sources <= SOURCES; sources++) {
 		list = list6(sources);
 		set("long list", fd, IPPROTO_IPV6, MCAST_MSFILTER, list, len);
 		free(list);
 	}
-	set("join beside", other, IPPROTO_IPV6, MCAST_JOIN_GROUP, &all, sizeof(all));
+	SET("join beside", other, IPPROTO_IPV6, MCAST_JOIN_GROUP, all);
 	list = list6(SOURCES / 2);
 	set("another list", other, IPPROTO_IPV6, MCAST_MSFILTER, list, len);
 	free(list);
@@ -333,12 +309,12 @@ static void test_groups6(void)
 
 	inet_pton(AF_INET6, "ff15::a", &a.ipv6mr_multiaddr);
 	inet_pton(AF_INET6, "ff15::b", &b.ipv6mr_multiaddr);
-	set("join a", fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &a, sizeof(a));
-	set("join b", fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &b, sizeof(b));
-	set("leave a", fd, IPPROTO_IPV6, IPV6_LEAVE_GROUP, &a, sizeof(a));
+	SET("join a", fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, a);
+	SET("join b", fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, b);
+	SET("leave a", fd, IPPROTO_IPV6, IPV6_LEAVE_GROUP, a);
 	bind_any(fd, AF_INET6);
-	set("is in a", fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &a, sizeof(a));
-	set("is in b", fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &b, sizeof(b));
+	SET("is in a", fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, a);
+	SET("is in b", fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, b);
 	close(fd);
 }
 
@@ -349,12 +325,12 @@ static void test_number_again(void)
 	int fd = pair_socket(SOCK_DGRAM);
 	int again;
 
-	set("join", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
+	SET("join", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, a);
 	close(fd);
 	again = pair_socket(SOCK_DGRAM);
 	CHECK_EQ(again, fd);
 	bind_any(again, AF_INET);
-	set("is in", again, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
+	SET("is in", again, IPPROTO_IP, IP_ADD_MEMBERSHIP, a);
 	close(again);
 }
 
@@ -366,13 +342,13 @@ static void test_other_number(void)
 	int fd = pair_socket(SOCK_DGRAM);
 	int copy;
 
-	set("join", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
+	SET("join", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, a);
 	copy = dup(fd);
 	close(fd);
 	CHECK_EQ(pair_socket(SOCK_DGRAM), fd);
 	bind_any(copy, AF_INET);
-	set("is in", copy, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
-	set("the other one is in", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
+	SET("is in", copy, IPPROTO_IP, IP_ADD_MEMBERSHIP, a);
+	SET("the other one is in", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, a);
 	close(fd);
 	close(copy);
 }
@@ -386,10 +362,10 @@ static void test_sender(long (*setter)(int, const void *, socklen_t))
 	socklen_t len = sizeof(read);
 	int fd = pair_socket(SOCK_DGRAM);
 
-	set("join", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
+	SET("join", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, a);
 	show("sender", (int)setter(fd, &both.imr_address, sizeof(both.imr_address)));
 	bind_any(fd, AF_INET);
-	set("is in", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
+	SET("is in", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, a);
 	show("read", getsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &read, &len));
 	printf("%08x\n", ntohl(read.s_addr));
 	close(fd);
@@ -425,16 +401,16 @@ static void try_keys(int name)
 
 	*peer =
 	    (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = inet_addr("10.0.0.1")};
-	set("key 1", fd, IPPROTO_TCP, name, &key, sizeof(key));
+	SET("key 1", fd, IPPROTO_TCP, name, key);
 	peer->sin_addr.s_addr = inet_addr("10.0.0.2");
-	set("key 2", fd, IPPROTO_TCP, name, &key, sizeof(key));
+	SET("key 2", fd, IPPROTO_TCP, name, key);
 	key.tcpm_keylen = 0;
-	set("no key 2", fd, IPPROTO_TCP, name, &key, sizeof(key));
+	SET("no key 2", fd, IPPROTO_TCP, name, key);
 	bind_any(fd, AF_INET);
-	set("no key 2 again", fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key));
+	SET("no key 2 again", fd, IPPROTO_TCP, TCP_MD5SIG, key);
 	peer->sin_addr.s_addr = inet_addr("10.0.0.1");
-	set("no key 1", fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key));
-	set("no key 1 again", fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key));
+	SET("no key 1", fd, IPPROTO_TCP, TCP_MD5SIG, key);
+	SET("no key 1 again", fd, IPPROTO_TCP, TCP_MD5SIG, key);
 	close(fd);
 }
 
