@@ -5,12 +5,12 @@
  * Runs with the preload library and without it. Ports 3000 to 3999 are listed.
  */
 #include "support/child.h"
+#include "support/limit.h"
 #include "support/pair.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 #define SMALL_STACK   16384 /* bytes */
 #define SPARE_FDS     4     /* up to so many free descriptors are tried */
@@ -205,18 +205,15 @@ static void bind_with_spare(int spare)
 {
 	int fd = pair_socket(SOCK_STREAM), reference = pair_socket(SOCK_DGRAM), rc;
 	int top = dup(fd);
-	struct rlimit limit;
+	rlim_t before;
 
 	close(top);
-	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	limit.rlim_cur = (rlim_t)(top + spare);
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	before = limit_fds((rlim_t)(top + spare));
 	rc = pair_bind(fd, 3025);
 	if (rc < 0) {
 		CHECK(pair_preloaded() && errno == EMFILE);
 		CHECK(pair_is_beside(fd, reference));
-		limit.rlim_cur = limit.rlim_max;
-		CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		limit_fds(before);
 		CHECK_EQ(pair_bind(fd, 3025), 0);
 	}
 	CHECK(pair_is_there(fd));

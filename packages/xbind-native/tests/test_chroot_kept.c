@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* test_chroot_kept.c - the descriptor that the library keeps across chroot(2) */
 #include "support/jail.h"
+#include "support/limit.h"
 #include "support/watched.h"
 
 #include <setjmp.h>
 #include <signal.h>
-#include <sys/resource.h>
 
 #define LIMIT     64  /* descriptors */
 #define ANSWER_MS 300 /* milliseconds until the server's second reply */
@@ -47,21 +47,12 @@ static void test_closed(void)
 	}
 }
 
-static void lower_limit(void)
-{
-	struct rlimit limit;
-
-	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	limit.rlim_cur = LIMIT;
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-}
-
 /* Under a low limit of descriptors it is in the upper half. */
 static void test_low_limit(void)
 {
 	int found = 0;
 
-	lower_limit();
+	limit_fds(LIMIT);
 	enter_jail();
 	for (int fd = LIMIT / 2; fd < LIMIT; fd++)
 		found += fcntl(fd, F_GETFD) == FD_CLOEXEC;
@@ -74,7 +65,7 @@ static void test_full(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	lower_limit();
+	limit_fds(LIMIT);
 	for (int fd = LIMIT / 2; fd < LIMIT; fd++)
 		CHECK_EQ(dup2(null, fd), fd);
 	enter_jail();

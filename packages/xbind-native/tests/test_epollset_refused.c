@@ -2,10 +2,10 @@
 /* test_epollset_refused.c - finding or removing registrations is forbidden, without hooks */
 #include "support/child.h"
 #include "support/forbid.h"
+#include "support/limit.h"
 #include "support/replace.h"
 
 #include <limits.h>
-#include <sys/resource.h>
 
 /* Without a free descriptor /proc cannot be read: a registration not on record stays, and the
  * call fails. */
@@ -13,14 +13,12 @@ static void test_no_descriptor_left(void)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 3};
 	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
-	struct rlimit limit, none;
+	rlim_t before;
 
 	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
-	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+	before = limit_fds(0);
 	CHECK_EQ(detach(fd), -EMFILE);
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit_fds(before);
 	check_event(set, EPOLLHUP, 3);
 	replace(fd, SOCK_STREAM);
 	check_listener(fd, set, 3);

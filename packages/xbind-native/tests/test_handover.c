@@ -6,6 +6,7 @@
 #include "core/sys.h"
 #include "support/child.h"
 #include "support/forbid.h"
+#include "support/limit.h"
 #include "support/pass.h"
 
 #include <fcntl.h>
@@ -13,7 +14,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -174,17 +174,14 @@ static void answer(int conn, bool twice)
 static int take(const struct wire_request *request, bool twice, rlim_t room)
 {
 	const struct deadline deadline = deadline_in(1000);
-	struct rlimit before, limit;
 	int pair[2], rc;
+	rlim_t before;
 
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	answer(pair[1], twice);
-	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
-	limit = before;
-	limit.rlim_cur = (rlim_t)pair[1] + 1 + room;
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	before = limit_fds((rlim_t)pair[1] + 1 + room);
 	rc = handover_receive(pair[0], request, true, &deadline);
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+	limit_fds(before);
 	close(pair[0]);
 	close(pair[1]);
 	return rc;

@@ -7,13 +7,13 @@
  */
 #include "support/child.h"
 #include "support/forbid.h"
+#include "support/limit.h"
 #include "support/pair.h"
 #include "support/program.h"
 #include "support/thread.h"
 
 #include <fcntl.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 
 #define HIGH  200 /* a number above the limit */
 #define LIMIT 100
@@ -28,39 +28,26 @@ static int socket_at(int number)
 	return high;
 }
 
-static void lower(bool hard)
-{
-	struct rlimit limit;
-
-	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	limit.rlim_cur = LIMIT;
-	if (hard)
-		limit.rlim_max = LIMIT;
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-}
-
 /* The socket and its copy have moved, and the limit is as the program has set it. */
 static void test_above(void)
 {
 	int fd = socket_at(HIGH), copy = fcntl(fd, F_DUPFD, HIGH + 10);
 	int set = epoll_create1(EPOLL_CLOEXEC);
 	struct epoll_event event = {.events = EPOLLOUT, .data.u64 = 5};
-	struct rlimit limit;
 
 	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, copy, &event), 0);
-	lower(false);
+	limit_fds(LIMIT);
 	CHECK(pair_binds_there(fd, 3030));
 	CHECK_EQ(pair_port(copy), 3030);
 	CHECK_EQ(epoll_wait(set, &event, 1, 0), 1);
-	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	CHECK_EQ(limit.rlim_cur, LIMIT);
+	CHECK_EQ(limit_fds(LIMIT), LIMIT);
 }
 
 static void test_copy_above(void)
 {
 	int fd = pair_socket(SOCK_STREAM), copy = fcntl(fd, F_DUPFD, HIGH);
 
-	lower(false);
+	limit_fds(LIMIT);
 	CHECK_EQ(pair_bind(fd, 3031), 0);
 	CHECK(pair_is_there(copy));
 	CHECK_EQ(pair_port(copy), 3031);
@@ -73,7 +60,7 @@ static void test_filtered(void)
 
 	if (program < 0)
 		return;
-	lower(false);
+	limit_fds(LIMIT);
 	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_ATTACH_BPF, program), 0);
 	close(program);
 	CHECK(pair_binds_there(fd, 3033));
@@ -83,8 +70,9 @@ static void test_filtered(void)
 static void test_far_above(void)
 {
 	int fd = socket_at(HIGH), reference = pair_socket(SOCK_STREAM);
+	const struct rlimit limit = {LIMIT, LIMIT};
 
-	lower(true);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	if (pair_preloaded()) {
 		CHECK_FAILS(pair_bind(fd, 3032), EMFILE);
 		CHECK(pair_is_beside(fd, reference));
@@ -111,16 +99,13 @@ static void *bind_many(void *number)
 
 static void test_threads(void)
 {
-	struct rlimit limit;
-
 	for (int i = 0; i < THREADS * EACH; i++)
 		socket_at(FIRST + i);
 	socket_at(HIGH);
-	lower(false);
+	limit_fds(LIMIT);
 	CHECK_EQ(pair_bind(HIGH, 3034), 0);
 	thread_run_all(bind_many, THREADS);
-	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	CHECK_EQ(limit.rlim_cur, LIMIT);
+	CHECK_EQ(limit_fds(LIMIT), LIMIT);
 }
 
 /* Where kcmp(2) is refused, only /proc tells of registrations made behind the library's back or
@@ -129,16 +114,14 @@ static void test_none_to_spare(void)
 {
 	int fd = pair_socket(SOCK_STREAM), set = epoll_create1(EPOLL_CLOEXEC), next = dup(fd);
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 7};
-	struct rlimit limit, few;
+	rlim_t before;
 
 	CHECK_EQ(close(next), 0);
 	CHECK_EQ(syscall(SYS_epoll_ctl, set, EPOLL_CTL_ADD, fd, &event), 0);
-	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	few = (struct rlimit){.rlim_cur = (rlim_t)next + 2, .rlim_max = limit.rlim_max};
 	forbid(SYS_kcmp);
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+	before = limit_fds((rlim_t)next + 2);
 	CHECK_EQ(pair_bind(fd, 3036), 0);
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit_fds(before);
 	CHECK(pair_is_there(fd));
 	event.data.u64 = 0;
 	CHECK_EQ(epoll_wait(set, &event, 1, 0), 1);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* limit.h - how many descriptors may be open */
+#ifndef SUPPORT_LIMIT_H
+#define SUPPORT_LIMIT_H
+
+#include "test.h"
+
+#include <sys/resource.h>
+
+/* Sets the soft limit. Return: the one before. */
+static inline rlim_t limit_fds(rlim_t most)
+{
+	struct rlimit limit;
+	rlim_t before;
+
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	before = limit.rlim_cur;
+	limit.rlim_cur = most;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	return before;
+}
+
+#endif
