@@ -46,23 +46,20 @@ static void show(const char *what, int fd)
 /* Can the socket it accepts, or a datagram socket itself, still send? */
 static void show_sending(int fd, int type)
 {
-	struct sockaddr_in name = {0};
-	socklen_t len = sizeof(name);
+	const uint16_t own = port++;
 	int peer, from;
 
-	CHECK_EQ(pair_bind(fd, port++), 0);
-	CHECK_EQ(getsockname(fd, (struct sockaddr *)&name, &len), 0);
+	CHECK_EQ(pair_bind(fd, own), 0);
 	peer = pair_socket(type);
 	CHECK_EQ(pair_bind(peer, port++), 0);
 	if (type == SOCK_STREAM) {
 		CHECK_EQ(listen(fd, 1), 0);
-		CHECK_EQ(connect(peer, (struct sockaddr *)&name, len), 0);
+		CHECK_EQ(pair_connect(peer, own), 0);
 		from = accept(fd, NULL, NULL);
 		printf("sends %d\n", outcome((int)send(from, "x", 1, MSG_NOSIGNAL)));
 		close(from);
 	} else {
-		printf("sends %d\n", outcome((int)sendto(fd, "x", 1, MSG_NOSIGNAL,
-		                                         (struct sockaddr *)&name, len)));
+		printf("sends %d\n", outcome(pair_send(fd, own)));
 	}
 	close(peer);
 	close(fd);
@@ -107,7 +104,6 @@ static void try_shut_connected(int how)
 
 static void try_connect(void)
 {
-	struct sockaddr_in addr = pair_addr(9);
 	int fd = pair_socket(SOCK_DGRAM);
 
 	CHECK_EQ(pair_connect(fd, 9), 0);
@@ -118,7 +114,7 @@ static void try_connect(void)
 	printf("refused: connect %d\n", outcome(pair_connect(fd, 9)));
 	show("refused", fd);
 	fd = pair_socket(SOCK_DGRAM);
-	sendto(fd, "x", 1, 0, (struct sockaddr *)&addr, sizeof(addr));
+	pair_send(fd, 9);
 	show("sent", fd);
 }
 
@@ -181,21 +177,15 @@ static void try_listen_on_address(void)
 /* The kernel has enlarged the buffer; that must not lock its size. */
 static void try_mptcp_buffer(void)
 {
-	const union {
-		struct sockaddr any;
-		struct sockaddr_in6 in6;
-	} none = {.any.sa_family = AF_UNSPEC};
-	const struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(port++)};
-	int fd = socket(AF_INET6, SOCK_STREAM, IPPROTO_MPTCP), locked = 0;
-	socklen_t len = sizeof(locked);
+	int fd = socket(AF_INET6, SOCK_STREAM, IPPROTO_MPTCP);
 
 	if (fd < 0)
 		return;
-	CHECK_EQ(bind(fd, &none.any, sizeof(addr)), -1); /* creates the first subflow */
-	CHECK_EQ(connect(fd, &none.any, sizeof(none)), 0);
-	CHECK_EQ(bind(fd, (const struct sockaddr *)&addr, sizeof(addr)), 0);
-	if (getsockopt(fd, SOL_SOCKET, 72 /* SO_BUF_LOCK */, &locked, &len) == 0)
-		printf("mptcp: buffers locked %d\n", locked);
+	CHECK_EQ(pair_bind_any(fd, AF_UNSPEC, 0), -1); /* creates the first subflow */
+	CHECK_EQ(pair_disconnect(fd), 0);
+	CHECK_EQ(pair_bind_any(fd, AF_INET6, port++), 0);
+	if (pair_tells_buffer_lock())
+		printf("mptcp: buffers locked %d\n", pair_option(fd, SOL_SOCKET, SO_BUF_LOCK_));
 	close(fd);
 }
 

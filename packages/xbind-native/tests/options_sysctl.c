@@ -291,18 +291,15 @@ static int segment_of(int fd)
 /* A segment size that a connection has found does not count as set; one that was set is kept. */
 static void test_segment(void)
 {
-	struct sockaddr_in addr = {.sin_family = AF_INET,
-	                           .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(addr);
+	const struct sockaddr_in addr = pair_addr(0);
 	int listener = pair_socket(SOCK_STREAM), fd = pair_socket(SOCK_STREAM), found;
 	const int fresh = segment_of(fd), small = 1000;
 	long (*call)(long, ...) = (long (*)(long, ...))libc_unfollowed("syscall");
 
 	CHECK_EQ(pair_set(listener, IPPROTO_TCP, TCP_MAXSEG, small), 0);
-	CHECK_EQ(call(SYS_bind, listener, &addr, len), 0);
+	CHECK_EQ(call(SYS_bind, listener, &addr, sizeof(addr)), 0);
 	CHECK_EQ(listen(listener, 1), 0);
-	CHECK_EQ(getsockname(listener, (struct sockaddr *)&addr, &len), 0);
-	CHECK_EQ(connect(fd, (struct sockaddr *)&addr, len), 0);
+	CHECK_EQ(pair_connect(fd, pair_port(listener)), 0);
 	CHECK_EQ(pair_disconnect(fd), 0);
 	found = segment_of(fd);
 	CHECK(found != fresh);

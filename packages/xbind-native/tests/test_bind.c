@@ -130,7 +130,6 @@ static void test_signals(void)
 {
 	const struct sigaction action = {.sa_sigaction = report, .sa_flags = SA_SIGINFO};
 	struct f_owner_ex owner = {.type = F_OWNER_PID, .pid = getpid()}, now = {0};
-	struct sockaddr_in addr = pair_addr(3009);
 	int fd = pair_socket(SOCK_DGRAM), sender = pair_socket(SOCK_DGRAM);
 
 	CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
@@ -144,7 +143,7 @@ static void test_signals(void)
 	CHECK(fcntl(fd, F_GETFL) & O_ASYNC);
 	reported = -1;
 	CHECK_EQ(pair_bind(sender, 3010), 0);
-	CHECK_EQ(sendto(sender, "x", 1, 0, (struct sockaddr *)&addr, sizeof(addr)), 1);
+	CHECK_EQ(pair_send(sender, 3009), 1);
 	for (int tries = 0; reported < 0 && tries < 5000; tries++)
 		poll(NULL, 0, 1);
 	CHECK_EQ(reported, fd);
@@ -216,14 +215,12 @@ static int alike(int fd)
 /* Recording that one is shut down does not overwrite the record of the other. */
 static void test_two_shut(void)
 {
-	struct sockaddr_in addr = pair_addr(3000);
 	int fd = pair_socket(SOCK_DGRAM), other = alike(fd);
 
 	CHECK_EQ(shutdown(fd, SHUT_WR), -1);
 	CHECK_EQ(shutdown(other, SHUT_WR), -1);
 	CHECK_EQ(pair_bind(fd, 3000), 0);
-	CHECK_FAILS(sendto(fd, "x", 1, MSG_NOSIGNAL, (struct sockaddr *)&addr, sizeof(addr)),
-	            EPIPE);
+	CHECK_FAILS(pair_send(fd, 3000), EPIPE);
 	close(fd);
 	close(other);
 }
@@ -233,7 +230,6 @@ static void test_short_filter(void)
 {
 	struct sock_filter code = {BPF_RET | BPF_K, 0, 0, 0xffff};
 	const struct sock_fprog program = {1, &code};
-	const struct sockaddr_in addr = pair_addr(3014);
 	struct pollfd entry = {.fd = pair_socket(SOCK_DGRAM), .events = POLLIN};
 
 	CHECK_EQ(setsockopt(entry.fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)), 0);
@@ -241,7 +237,7 @@ static void test_short_filter(void)
 		CHECK(pair_bind(entry.fd, 3014) < 0 && errno == EINVAL);
 	} else {
 		CHECK_EQ(pair_bind(entry.fd, 3014), 0);
-		CHECK_EQ(sendto(entry.fd, "x", 1, 0, (const void *)&addr, sizeof(addr)), 1);
+		CHECK_EQ(pair_send(entry.fd, 3014), 1);
 		CHECK_EQ(poll(&entry, 1, 5000), 1);
 	}
 	close(entry.fd);

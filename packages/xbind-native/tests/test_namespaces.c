@@ -111,7 +111,6 @@ static void test_cloned(void)
 /* The option is set to what is the default in the third namespace, and in no other. */
 static void test_boolean(void)
 {
-	const struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(3106)};
 	int before = socket(AF_INET6, SOCK_STREAM, 0), fd, sysctl;
 
 	CHECK_EQ(pair_set(before, IPPROTO_IPV6, IPV6_V6ONLY, 0), 0);
@@ -123,7 +122,7 @@ static void test_boolean(void)
 	CHECK_EQ(write(sysctl, "1", 1), 1);
 	fd = socket(AF_INET6, SOCK_STREAM, 0);
 	CHECK_EQ(pair_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1), 0);
-	CHECK_EQ(bind(fd, (const struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(pair_bind_any(fd, AF_INET6, 3106), 0);
 	CHECK_EQ(pair_option(fd, IPPROTO_IPV6, IPV6_V6ONLY), 1);
 }
 

@@ -95,11 +95,8 @@ static void test_seccomp(void)
 /* Sets an option that can be read back, and one that cannot. */
 static void set_two(int fd)
 {
-	const struct ip_mreqn group = {.imr_multiaddr.s_addr = htonl(0xef010203),
-	                               .imr_address.s_addr = htonl(INADDR_LOOPBACK)};
-
 	CHECK_EQ(pair_set(fd, IPPROTO_IP, IP_TTL, 44), 0);
-	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group)), 0);
+	CHECK_EQ(pair_join_group(fd, 0xef010203), 0);
 }
 
 /* A filter that kills the process at any call that xbind(7) does not list. */

@@ -438,7 +438,6 @@ static void test_join_otherwise(void)
 	                                 .ipv6mr_interface = 1};
 	struct group_req group = {.gr_interface = 1};
 	int fd = pair_socket(SOCK_DGRAM), other = socket(AF_INET6, SOCK_DGRAM, 0);
-	struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(3017)};
 
 	*(struct sockaddr_in *)&group.gr_group =
 	    (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(GROUP)};
@@ -447,7 +446,7 @@ static void test_join_otherwise(void)
 	if (other < 0)
 		return;
 	join_often(other, IPPROTO_IPV6, IPV6_JOIN_GROUP, IPV6_LEAVE_GROUP, &group6, sizeof(group6));
-	CHECK_EQ(bind(other, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(pair_bind_any(other, AF_INET6, 3017), 0);
 	CHECK(pair_is_there(other));
 }
 

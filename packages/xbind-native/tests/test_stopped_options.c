@@ -81,9 +81,7 @@ static bool is_restricted(void)
 
 static void bind_watched6(void)
 {
-	struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(3703)};
-
-	CHECK_EQ(bind(watched.fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(pair_bind_any(watched.fd, AF_INET6, 3703), 0);
 }
 
 static void restrict_meanwhile(long call, unsigned argument)

@@ -247,12 +247,8 @@ static void *change_often(void *argument)
 
 static void check_change(const struct changed *changed)
 {
-	struct sockaddr_in addr = pair_addr(FIRST_PORT);
-
 	if (changed->number % 4 == 0) {
-		CHECK_FAILS(sendto(changed->fd, "x", 1, MSG_NOSIGNAL, (struct sockaddr *)&addr,
-		                   sizeof(addr)),
-		            EPIPE);
+		CHECK_FAILS(pair_send(changed->fd, FIRST_PORT), EPIPE);
 		return;
 	}
 	CHECK_EQ(changed->rc, 0);

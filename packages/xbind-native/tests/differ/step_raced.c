@@ -113,11 +113,7 @@ static int connect_it(void)
 /* Sending gives the socket a port. */
 static int send_it(void)
 {
-	const struct sockaddr_in nobody = pair_addr(NOBODY);
-
-	return type == SOCK_DGRAM
-	           ? (int)sendto(fd, "x", 1, 0, (const struct sockaddr *)&nobody, sizeof(nobody))
-	           : 0;
+	return type == SOCK_DGRAM ? pair_send(fd, NOBODY) : 0;
 }
 
 static int bind_copy(void)

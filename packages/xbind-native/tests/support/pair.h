@@ -126,6 +126,14 @@ static inline int pair_connect(int fd, uint16_t port)
 	return connect(fd, (const struct sockaddr *)&addr, sizeof(addr));
 }
 
+/* Sends a byte to 127.0.0.1. */
+static inline int pair_send(int fd, uint16_t port)
+{
+	const struct sockaddr_in addr = pair_addr(port);
+
+	return (int)sendto(fd, "x", 1, MSG_NOSIGNAL, (const struct sockaddr *)&addr, sizeof(addr));
+}
+
 /* Removes the peer of a socket, or what is left of one. */
 static inline int pair_disconnect(int fd)
 {
