@@ -162,20 +162,6 @@ static void test_window(void)
 	}
 }
 
-/* A buffer that was set and then unlocked keeps its size until the kernel changes it. */
-static void test_unlocked(void)
-{
-	int fd = pair_socket(SOCK_STREAM);
-
-	set_number("sending", fd, SOL_SOCKET, SO_SNDBUF, 20000);
-	set_number("receiving", fd, SOL_SOCKET, SO_RCVBUF, 100000);
-	set_number("lock", fd, SOL_SOCKET, SO_BUF_LOCK_, 0);
-	bind_any(fd, AF_INET);
-	show_number("sending", fd, SO_SNDBUF);
-	show_number("receiving", fd, SO_RCVBUF);
-	close(fd);
-}
-
 /* The initial segment size reads the same whether or not it was set. */
 static void test_small_segments(void)
 {
@@ -407,7 +393,6 @@ int main(void)
 	RUN(test_priority);
 	RUN(test_repair);
 	RUN(test_window);
-	RUN(test_unlocked);
 	RUN(test_small_segments);
 	RUN(test_coverage);
 	RUN(test_repaired_state);

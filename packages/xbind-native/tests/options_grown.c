@@ -39,6 +39,7 @@ static void test_grown(void)
 static void test_set(void)
 {
 	CHECK_EQ(size_after(0, 40000, 0), 80000);
+	CHECK_EQ(size_after(0, 100000, 0), 200000);
 	CHECK_EQ(size_after(0, 40000, 2), 80000);
 	CHECK_EQ(size_after(20000, 40000, 2), 80000);
 }

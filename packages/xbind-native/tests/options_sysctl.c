@@ -216,19 +216,6 @@ static void test_congestion(void)
 	check_congestion("reno", "reno");
 }
 
-/* Buffers that were not set may still grow. */
-static void test_autotuning(void)
-{
-	int fd;
-
-	if (!pair_tells_buffer_lock())
-		return;
-	fd = pair_socket(SOCK_STREAM);
-	CHECK_EQ(pair_bind_any(fd, AF_INET, 0), 0);
-	CHECK_EQ(pair_option(fd, SOL_SOCKET, SO_BUF_LOCK_), 0);
-	close(fd);
-}
-
 /* The mark in a buffer that was set may exceed the target's limit. One that was set before a
  * smaller buffer is larger than the buffer. */
 static void test_mark(void)
@@ -318,7 +305,6 @@ int main(void)
 {
 	RUN(test_connected); /* first: binds of the others make defaults known */
 	RUN(test_congestion);
-	RUN(test_autotuning);
 	RUN(test_mark);
 	RUN(test_byte);
 	RUN(test_segment);
