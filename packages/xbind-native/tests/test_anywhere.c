@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_anywhere.c - bind from everywhere in a program: early, in threads, in handlers, in children
+ * test_anywhere.c - bind from everywhere in a program: early, in threads, in children
  *
- * Runs with the preload library and without it. Ports 3000 to 3999 are listed.
+ * Runs with the preload library and without it; test_epoll_shared.c has the forked children and
+ * signal handlers. Ports 3000 to 3999 are listed.
  */
 #include "support/child.h"
 #include "support/limit.h"
 #include "support/pair.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <sys/mman.h>
 
 #define SMALL_STACK   16384 /* bytes */
 #define SPARE_FDS     4     /* up to so many free descriptors are tried */
-#define HANDLER_PORT  3020
 #define EARLY_PORT    3021
 #define EARLIEST_PORT 3034
 
@@ -59,20 +58,6 @@ static void bind_fresh(uint16_t port)
 	close(fd);
 }
 
-static void test_forked_child(void)
-{
-	int shared = pair_socket(SOCK_STREAM);
-	pid_t child = fork();
-
-	if (child == 0) {
-		bind_fresh(3012);
-		CHECK(pair_binds_there(shared, 3013));
-		_exit(0);
-	}
-	child_await(child);
-	close(shared);
-}
-
 static void test_vforked_child(void)
 {
 	static volatile int rc;
@@ -87,26 +72,6 @@ static void test_vforked_child(void)
 	CHECK_EQ(pair_bind(fd, 3015), pair_preloaded() ? 0 : -1);
 	close(fd);
 	bind_fresh(3016);
-}
-
-static sig_atomic_t handled;
-
-static void bind_in_handler(int number)
-{
-	int saved = errno;
-
-	(void)number;
-	bind_fresh(HANDLER_PORT);
-	handled = 1;
-	errno = saved;
-}
-
-static void test_signal_handler(void)
-{
-	signal(SIGUSR2, bind_in_handler);
-	raise(SIGUSR2);
-	CHECK_EQ(handled, 1);
-	signal(SIGUSR2, SIG_DFL);
 }
 
 static void test_without_environment(void)
@@ -163,7 +128,7 @@ static void *bind_cancelled(void *argument)
 	CHECK_EQ(rc, 0);
 	CHECK(pair_is_there(fd));
 	close(fd);
-	return (void *)&handled;
+	return NULL;
 }
 
 /* bind is not a cancellation point, whatever it calls, so a thread with a pending cancellation
@@ -175,7 +140,7 @@ static void test_pending_cancellation(void)
 
 	CHECK_EQ(pthread_create(&thread, NULL, bind_cancelled, NULL), 0);
 	CHECK_EQ(pthread_join(thread, &result), 0);
-	CHECK(result == &handled);
+	CHECK(result != PTHREAD_CANCELED);
 }
 
 static void *bind_in_thread(void *argument)
@@ -257,7 +222,7 @@ static void test_child_program(void)
 		return;
 	child = fork();
 	if (child == 0) {
-		execl("/proc/self/exe", "test_bind", "child", (char *)NULL);
+		execl("/proc/self/exe", "test_anywhere", "child", (char *)NULL);
 		_exit(1);
 	}
 	child_await(child);
@@ -270,9 +235,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	RUN(test_before_main);
-	RUN(test_forked_child);
 	RUN(test_vforked_child);
-	RUN(test_signal_handler);
 	RUN(test_without_environment);
 	RUN(test_unreadable_environment);
 	RUN(test_pending_cancellation);
