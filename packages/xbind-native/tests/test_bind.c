@@ -18,20 +18,6 @@
 
 #define FRESH_SEGMENT 536 /* bytes: TCP_MAXSEG as long as there is no connection */
 
-static void test_bind_and_listen(void)
-{
-	int fd = pair_socket(SOCK_STREAM | SOCK_CLOEXEC);
-
-	errno = 77;
-	CHECK_EQ(pair_bind(fd, 3000), 0);
-	CHECK_EQ(errno, 77);
-	CHECK(pair_is_there(fd));
-	CHECK_EQ(pair_port(fd), 3000);
-	CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
-	CHECK_EQ(listen(fd, 5), 0);
-	close(fd);
-}
-
 /* A connection from one listed port to another. */
 static void test_goes_on_working(void)
 {
@@ -245,7 +231,6 @@ static void test_short_filter(void)
 
 int main(void)
 {
-	RUN(test_bind_and_listen);
 	RUN(test_goes_on_working);
 	RUN(test_retry);
 	RUN(test_path);

@@ -120,17 +120,6 @@ static void test_shut_meanwhile(void)
 	CHECK_EQ(shut_gave, 0);
 }
 
-static void test_ephemeral_port(void)
-{
-	int fd = pair_socket(SOCK_DGRAM);
-
-	CHECK_EQ(pair_bind(fd, 0), 0);
-	CHECK(pair_port(fd) > 0);
-	CHECK(pair_is_there(fd));
-	CHECK(listen(fd, 5) < 0 && errno == EOPNOTSUPP);
-	close(fd);
-}
-
 static uint64_t cookie_of(int fd)
 {
 	uint64_t cookie;
@@ -212,7 +201,6 @@ int main(int argc, char **argv)
 		return pair_bind(atoi(argv[1]), 0) < 0;
 	RUN(test_listen_forbidden);
 	RUN_BY(child_run, test_shut_meanwhile);
-	RUN(test_ephemeral_port);
 	RUN(test_bound_unseen);
 	RUN(test_wrong_sockets);
 	test_needs_ipv6();
