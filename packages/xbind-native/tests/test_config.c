@@ -235,18 +235,22 @@ static void test_long_word(void)
 	in_child(list, NULL, body_one, expected);
 }
 
+static void check_default_socket(void)
+{
+	CHECK(strcmp(config_socket(), ADDRESS_DEFAULT) == 0);
+}
+
 static void body_socket(void)
 {
 	char longest[300];
 
 	unsetenv("XSOCKET");
-	CHECK(strcmp(config_socket(), ADDRESS_DEFAULT) == 0);
+	check_default_socket();
 	memset(longest, 'x', sizeof(longest) - 1);
 	longest[sizeof(longest) - 1] = '\0';
 	setenv("XSOCKET", longest, 1);
-	CHECK(strcmp(config_socket(), ADDRESS_DEFAULT) == 0); /* kept from the first call */
-	if (fork() == 0)
-		_exit(strcmp(config_socket(), ADDRESS_DEFAULT) != 0);
+	check_default_socket(); /* kept from the first call */
+	child_run(check_default_socket);
 }
 
 static void body_socket_fits(void)
@@ -360,7 +364,7 @@ static void *thread_match(void *unused)
 		check_both(3000, 8080);
 		check_both(1, -1);
 	}
-	CHECK(strcmp(config_socket(), ADDRESS_DEFAULT) == 0);
+	check_default_socket();
 	return unused;
 }
 

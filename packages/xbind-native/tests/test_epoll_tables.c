@@ -6,7 +6,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <sys/wait.h>
 
 #define NUMBERS 64 /* descriptors of this program are below */
 
@@ -35,7 +34,7 @@ static void test_set_of_vfork_parent(void)
 		bind_without(set, fd);
 		_exit(0);
 	}
-	CHECK_EQ(waitpid(child, NULL, 0), child);
+	child_await(child);
 	bind_and_check(fd, set);
 	close(fd);
 	close(set);

@@ -235,10 +235,8 @@ static void bind_after_bind_in_vfork(void)
 	int fd = new_member();
 	pid_t child = vfork();
 
-	if (child == 0) {
-		pair_bind(fd, 3008);
-		_exit(0);
-	}
+	if (child == 0)
+		_exit(pair_bind(fd, 3008) < 0);
 	child_await(child);
 	bind_member(fd, 3009);
 }
