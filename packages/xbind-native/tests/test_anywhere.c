@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_anywhere.c - bind from everywhere in a program: early, in threads, in children
+ * test_anywhere.c - bind from everywhere in a program: early, in threads, without descriptors
  *
- * Runs with the preload library and without it; test_epoll_shared.c has the forked children and
- * signal handlers. Ports 3000 to 3999 are listed.
+ * Runs with the preload library and without it. Signal handlers and forked children are in
+ * test_epoll_shared.c, children of vfork(2) in test_records.c. Ports 3000 to 3999 are listed.
  */
 #include "support/child.h"
 #include "support/limit.h"
@@ -56,22 +56,6 @@ static void bind_fresh(uint16_t port)
 	CHECK_EQ(pair_port(fd), port);
 	CHECK(pair_is_there(fd));
 	close(fd);
-}
-
-static void test_vforked_child(void)
-{
-	static volatile int rc;
-	int fd = pair_socket(SOCK_STREAM);
-	pid_t child = vfork();
-
-	if (child == 0) {
-		rc = pair_bind(fd, 3014);
-		_exit(rc == 0 ? 0 : 1);
-	}
-	child_await(child);
-	CHECK_EQ(pair_bind(fd, 3015), pair_preloaded() ? 0 : -1);
-	close(fd);
-	bind_fresh(3016);
 }
 
 static void test_without_environment(void)
@@ -235,7 +219,6 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	RUN(test_before_main);
-	RUN(test_vforked_child);
 	RUN(test_without_environment);
 	RUN(test_unreadable_environment);
 	RUN(test_pending_cancellation);
