@@ -5,10 +5,10 @@
  * An option that was not set gets the default of the target namespace. One that was set is kept,
  * even if its value is the default at home. tests/CMakeLists.txt sets the sysctls.
  */
+#include "support/child.h"
 #include "support/pair.h"
 
 #include <netinet/tcp.h>
-#include <sys/wait.h>
 
 #define SO_TXREHASH_        74 /* not in every libc */
 #define TCP_RTO_MAX_MS_     44
@@ -247,27 +247,23 @@ static void test_mark(void)
  * known yet. */
 static void check_connected(int set, int expected)
 {
-	int fd = pair_socket(SOCK_DGRAM), status;
-	pid_t child = fork();
+	int fd = pair_socket(SOCK_DGRAM);
 
-	if (child == 0) {
-		CHECK_EQ(pair_connect(fd, 9), 0);
-		CHECK_EQ(pair_set(fd, IPPROTO_IP, IP_TTL, set), 0);
-		CHECK_EQ(pair_disconnect(fd), 0);
-		CHECK_EQ(pair_bind_any(fd, AF_INET, 0), 0);
-		CHECK(pair_is_there(fd));
-		CHECK_EQ(pair_option(fd, IPPROTO_IP, IP_TTL), expected);
-		_exit(0);
-	}
-	CHECK_EQ(waitpid(child, &status, 0), child);
-	CHECK_EQ(status, 0);
-	close(fd);
+	CHECK_EQ(pair_connect(fd, 9), 0);
+	CHECK_EQ(pair_set(fd, IPPROTO_IP, IP_TTL, set), 0);
+	CHECK_EQ(pair_disconnect(fd), 0);
+	CHECK(pair_bind_any(fd, AF_INET, 0) == 0 && pair_is_there(fd));
+	CHECK_EQ(pair_option(fd, IPPROTO_IP, IP_TTL), expected);
 }
 
 static void test_connected(void)
 {
 	check_connected(64, 64);
-	check_connected(-1, pair_preloaded() ? 77 : 64); /* -1 resets it */
+}
+
+static void test_connected_and_reset(void)
+{
+	check_connected(-1, pair_preloaded() ? 77 : 64);
 }
 
 static int segment_of(int fd)
@@ -303,7 +299,8 @@ static void test_segment(void)
 
 int main(void)
 {
-	RUN(test_connected); /* first: binds of the others make defaults known */
+	RUN_BY(child_run, test_connected); /* first: binds of the others make defaults known */
+	RUN_BY(child_run, test_connected_and_reset);
 	RUN(test_congestion);
 	RUN(test_mark);
 	RUN(test_byte);

@@ -186,30 +186,16 @@ static void test_few_descriptors(void)
 /* Daemons close all descriptors that they do not know, so also any of the library's. */
 static void test_closes_all(void)
 {
-	pid_t child = fork();
-
-	if (child == 0) {
-		bind_fresh(3027);
-		syscall(SYS_close_range, 3, ~0U, 0);
-		bind_fresh(3028);
-		bind_fresh(3029);
-		_exit(0);
-	}
-	child_await(child);
+	bind_fresh(3027);
+	syscall(SYS_close_range, 3, ~0U, 0);
+	bind_fresh(3028);
+	bind_fresh(3029);
 }
 
 static void test_child_program(void)
 {
-	pid_t child;
-
-	if (getenv("TEST_EMULATOR")) /* the kernel cannot exec a program for another processor */
-		return;
-	child = fork();
-	if (child == 0) {
-		execl("/proc/self/exe", "test_anywhere", "child", (char *)NULL);
-		_exit(1);
-	}
-	child_await(child);
+	execl("/proc/self/exe", "test_anywhere", "child", (char *)NULL);
+	_exit(1);
 }
 
 int main(int argc, char **argv)
@@ -224,7 +210,8 @@ int main(int argc, char **argv)
 	RUN(test_pending_cancellation);
 	RUN(test_small_stack);
 	RUN(test_few_descriptors);
-	RUN(test_closes_all);
-	RUN(test_child_program);
+	RUN_BY(child_run, test_closes_all);
+	if (!getenv("TEST_EMULATOR")) /* the kernel cannot exec a program for another processor */
+		RUN_BY(child_run, test_child_program);
 	return 0;
 }

@@ -51,23 +51,18 @@ long sys_call(long number, const long args[6])
 	return test_enter(number, args);
 }
 
+/* Return: the error. Without one this process is the shell. */
+static int exec_with(char *env, unsigned env_len)
+{
+	CHECK_EQ(dup2(STDOUT_FILENO, STRAY_FD), STRAY_FD);
+	syscall(SYS_close_range, 3, STRAY_FD - 1, 0); /* also the numbers that it assigns */
+	return xs1_exec_as(STRAY_FD, STRAY_FD, 0, 0, NULL, 0, argv, sizeof(argv), env, env_len);
+}
+
+/* The shell looks at the descriptors. */
 static void exec_and_look(char *env, unsigned env_len)
 {
-	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	pid_t pid;
-
-	CHECK(fd >= 0);
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		CHECK_EQ(dup2(fd, STRAY_FD), STRAY_FD);
-		syscall(SYS_close_range, 3, STRAY_FD - 1, 0); /* also the numbers that it assigns */
-		CHECK_EQ(xs1_exec_as(STRAY_FD, STRAY_FD, 0, 0, NULL, 0, argv, sizeof(argv), env,
-		                     env_len),
-		         0);
-	}
-	child_await(pid);
-	close(fd);
+	FAIL("error %d", exec_with(env, env_len));
 }
 
 static void test_descriptors(void)
@@ -92,30 +87,18 @@ static void test_descriptors_of_an_old_kernel(void)
 
 static void test_a_refusal_leaves_the_caller_what_it_had(void)
 {
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		is_refused = true;
-		CHECK_EQ(dup2(STDOUT_FILENO, STRAY_FD), STRAY_FD);
-		syscall(SYS_close_range, 3, STRAY_FD - 1, 0);
-		CHECK_EQ(xs1_exec_as(STRAY_FD, STRAY_FD, 0, 0, NULL, 0, argv, sizeof(argv), few,
-		                     sizeof(few)),
-		         -EPERM);
-		CHECK_EQ(fcntl(3, F_GETFD), -1);
-		CHECK_EQ(fcntl(4, F_GETFD), -1);
-		CHECK_EQ(fcntl(STRAY_FD, F_GETFD), 0);
-		exit(0);
-	}
-	child_await(pid);
+	is_refused = true;
+	CHECK_EQ(exec_with(few, sizeof(few)), -EPERM);
+	CHECK_EQ(fcntl(3, F_GETFD), -1);
+	CHECK_EQ(fcntl(4, F_GETFD), -1);
+	CHECK_EQ(fcntl(STRAY_FD, F_GETFD), 0);
 }
 
 int main(void)
 {
-	RUN(test_descriptors);
-	RUN(test_environment_of_a_large_cluster);
-	RUN(test_a_refusal_leaves_the_caller_what_it_had);
-	RUN(test_descriptors_of_an_old_kernel);
+	RUN_BY(child_run, test_descriptors);
+	RUN_BY(child_run, test_environment_of_a_large_cluster);
+	RUN_BY(child_run, test_a_refusal_leaves_the_caller_what_it_had);
+	RUN_BY(child_run, test_descriptors_of_an_old_kernel);
 	return 0;
 }

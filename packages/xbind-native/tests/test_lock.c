@@ -72,16 +72,16 @@ static void test_process_with_our_memory(void)
 
 #endif
 
+static void take_copied(void)
+{
+	CHECK(lock_take(&holder, SOON_MS));
+}
+
 /* A forked child has a copy of the lock, of which the parent is not the holder. */
 static void test_forked_process(void)
 {
-	pid_t child;
-
 	CHECK(lock_take(&holder, SOON_MS));
-	child = fork();
-	if (child == 0)
-		_exit(!lock_take(&holder, SOON_MS));
-	child_await(child);
+	child_run(take_copied);
 	lock_give(&holder);
 }
 
