@@ -8,24 +8,24 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <time.h>
 
 #define ROUNDS       20
 #define FORKED_PORT  3901
 #define LATE_PORT    3920
 #define IMPATIENT_MS 990 /* less than the time that a server is given by default */
 #define TRIES        10
-#define TOLD_MS      5000 /* milliseconds until the error of a datagram */
-#define LONGEST_S    10   /* seconds; with the full delay each time it would take 20 */
+#define SOON_MS      200   /* milliseconds by which a bind waits for the server */
+#define LATE_MS      700   /* milliseconds until a second bind begins */
+#define TOLD_MS      5000  /* milliseconds until the error of a datagram */
+#define LONGEST_MS   10000 /* milliseconds; with the full delay each time it would take 20 s */
 
-#ifndef __SANITIZE_THREAD__ /* which reports the race of the program itself */
+#ifndef __SANITIZE_THREAD__ /* which reports the program's own race, and restricts its forks */
 /* Runs while the bind waits for the server. */
 static void *close_meanwhile(void *argument)
 {
 	int fd = *(int *)argument;
-	struct timespec soon = {.tv_nsec = 200000000};
 
-	nanosleep(&soon, NULL);
+	poll(NULL, 0, SOON_MS);
 	close(fd);
 	CHECK_EQ(pair_socket(SOCK_STREAM), fd);
 	return NULL;
@@ -44,9 +44,7 @@ static void test_closed_meanwhile(void)
 	CHECK_EQ(pair_port(fd), 0);
 	close(fd);
 }
-#endif
 
-#ifndef __SANITIZE_THREAD__ /* which restricts forks of threaded programs */
 static void *bind_meanwhile(void *argument)
 {
 	CHECK_EQ(pair_bind(*(int *)argument, FORKED_PORT), 0);
@@ -54,16 +52,15 @@ static void *bind_meanwhile(void *argument)
 }
 
 /* A child that was forked during the bind and closes the socket does not keep the port in use. */
-static void fork_meanwhile(void)
+static void test_forked_meanwhile(void)
 {
-	const struct timespec soon = {.tv_nsec = 200000000};
 	int fd = pair_socket(SOCK_STREAM), ends[2];
 	pthread_t thread;
 	char byte;
 
 	CHECK_EQ(pipe2(ends, O_CLOEXEC), 0);
 	CHECK_EQ(pthread_create(&thread, NULL, bind_meanwhile, &fd), 0);
-	nanosleep(&soon, NULL);
+	poll(NULL, 0, SOON_MS);
 	if (fork() == 0) {
 		close(fd);
 		close(ends[1]);
@@ -75,21 +72,16 @@ static void fork_meanwhile(void)
 	CHECK_EQ(pair_bind(fd, FORKED_PORT), 0);
 }
 
-static void test_forked_meanwhile(void)
-{
-	child_run(fork_meanwhile);
-}
-
 static void *bind_late(void *argument)
 {
-	nanosleep(&(struct timespec){.tv_nsec = 700000000}, NULL);
+	poll(NULL, 0, LATE_MS);
 	CHECK_EQ(pair_bind(*(int *)argument, LATE_PORT), 0);
 	return NULL;
 }
 
 /* A datagram that comes during the bind finds no port. A socket that was bound too early could
  * take datagrams meant for another socket of the port, before the program connects it. */
-static void send_meanwhile(void)
+static void test_sent_meanwhile(void)
 {
 	int fd = pair_socket(SOCK_DGRAM), sender = pair_socket(SOCK_DGRAM);
 	pthread_t thread;
@@ -103,26 +95,19 @@ static void send_meanwhile(void)
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 	CHECK_EQ(pair_port(fd), LATE_PORT);
 }
-
-static void test_sent_meanwhile(void)
-{
-	child_run(send_meanwhile);
-}
 #endif
 
 static void test_lingering(void)
 {
-	struct timespec begun, ended;
+	const long long begun = clock_ms();
 
-	clock_gettime(CLOCK_MONOTONIC, &begun);
 	for (uint16_t round = 0; round < ROUNDS; round++) {
 		int fd = pair_socket(SOCK_STREAM);
 
 		CHECK(pair_binds_there(fd, (uint16_t)(3000 + round)));
 		close(fd);
 	}
-	clock_gettime(CLOCK_MONOTONIC, &ended);
-	CHECK(ended.tv_sec - begun.tv_sec < LONGEST_S);
+	CHECK(clock_ms() - begun < LONGEST_MS);
 }
 
 /* Only the first bind of a process waits long. */
@@ -164,8 +149,8 @@ int main(void)
 		return 0;
 	}
 #ifndef __SANITIZE_THREAD__
-	RUN(test_forked_meanwhile);
-	RUN(test_sent_meanwhile);
+	RUN_BY(child_run, test_forked_meanwhile);
+	RUN_BY(child_run, test_sent_meanwhile);
 	RUN(test_closed_meanwhile); /* only the first bind waits long */
 #endif
 	RUN(test_lingering);

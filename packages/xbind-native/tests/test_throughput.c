@@ -6,10 +6,10 @@
  * The first buffer grows, as without the library. What that gains depends on the machine, so the
  * rates are printed and not checked.
  */
+#include "support/clock.h"
 #include "support/pair.h"
 
 #include <pthread.h>
-#include <time.h>
 
 #define MEGABYTES 192
 #define CHUNK     (1 << 18) /* bytes */
@@ -39,25 +39,18 @@ static int buffer_of(int fd)
 	return pair_option(fd, SOL_SOCKET, SO_RCVBUF);
 }
 
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
 /* Return: Gbit/s; ret_buffer is the last size of the buffer. */
 static double take_all(int listener, int *ret_buffer)
 {
 	static char taken[CHUNK];
 	int conn = accept(listener, NULL, NULL);
-	double start = now(), seconds;
+	const long long start = clock_ms();
+	double seconds;
 
 	CHECK(conn >= 0);
 	while (recv(conn, taken, CHUNK, 0) > 0)
 		*ret_buffer = buffer_of(conn);
-	seconds = now() - start;
+	seconds = (double)(clock_ms() - start) / 1000;
 	close(conn);
 	return MEGABYTES * 8.0 / 1024 / seconds;
 }
