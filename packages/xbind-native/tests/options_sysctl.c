@@ -150,7 +150,7 @@ static void test_shut(void)
 	for (int i = 0; i < SHUT; i++) {
 		int fd = pair_socket(SOCK_STREAM);
 
-		CHECK(shutdown(fd, SHUT_RDWR) < 0 && errno == ENOTCONN);
+		CHECK_FAILS(shutdown(fd, SHUT_RDWR), ENOTCONN);
 		close(fd);
 	}
 	for (int i = 0; i < EARLY; i++) {

@@ -31,9 +31,9 @@ static void test_goes_on_working(void)
 	conn = accept(listener, NULL, NULL);
 	CHECK(conn >= 0);
 	for (uint16_t port = 3003; port < 3005; port++) {
-		CHECK(pair_bind(listener, port) < 0 && errno == EINVAL);
-		CHECK(pair_bind(client, port) < 0 && errno == EINVAL);
-		CHECK(pair_bind(conn, port) < 0 && errno == EINVAL);
+		CHECK_FAILS(pair_bind(listener, port), EINVAL);
+		CHECK_FAILS(pair_bind(client, port), EINVAL);
+		CHECK_FAILS(pair_bind(conn, port), EINVAL);
 	}
 	CHECK_EQ(send(client, "x", 1, 0), 1);
 	CHECK_EQ(recv(conn, &byte, 1, 0), 1);
@@ -54,13 +54,13 @@ static void test_retry(void)
 
 	CHECK_EQ(pair_bind(holder, 3005), 0);
 	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1), 0);
-	CHECK(pair_bind(fd, 3005) < 0 && errno == EADDRINUSE);
+	CHECK_FAILS(pair_bind(fd, 3005), EADDRINUSE);
 	CHECK(pair_is_beside(fd, reference));
-	CHECK(pair_bind(fd, 3005) < 0 && errno == EADDRINUSE);
+	CHECK_FAILS(pair_bind(fd, 3005), EADDRINUSE);
 	CHECK(pair_binds_there(fd, 3006));
 	close(fd);
 	fd = pair_socket(SOCK_STREAM);
-	CHECK(pair_bind(fd, 3005) < 0 && errno == EADDRINUSE);
+	CHECK_FAILS(pair_bind(fd, 3005), EADDRINUSE);
 	CHECK_EQ(pair_bind(fd, NOT_LISTED), 0);
 	CHECK(pair_is_beside(fd, reference));
 	close(fd);
@@ -80,7 +80,7 @@ static void test_path(void)
 	CHECK_EQ(pair_bind(fd, 3019), 0);
 	CHECK_EQ(pair_port(copy), 3019);
 	CHECK_EQ(fcntl(path, F_GETFL) & O_PATH, O_PATH);
-	CHECK(listen(path, 1) < 0 && errno == EBADF);
+	CHECK_FAILS(listen(path, 1), EBADF);
 	close(fd);
 	close(copy);
 	close(path);
@@ -220,7 +220,7 @@ static void test_short_filter(void)
 
 	CHECK_EQ(setsockopt(entry.fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)), 0);
 	if (pair_preloaded() && getenv("TEST_EMULATOR")) {
-		CHECK(pair_bind(entry.fd, 3014) < 0 && errno == EINVAL);
+		CHECK_FAILS(pair_bind(entry.fd, 3014), EINVAL);
 	} else {
 		CHECK_EQ(pair_bind(entry.fd, 3014), 0);
 		CHECK_EQ(pair_send(entry.fd, 3014), 1);

@@ -82,15 +82,15 @@ static void check_bind(bind_function *by, bool moves)
 	struct sockaddr_in addr = pair_addr(3000);
 	int fd = pair_socket(SOCK_STREAM);
 
-	CHECK(by(fd, &addr, sizeof(addr) - 1) < 0 && errno == EINVAL);
+	CHECK_FAILS(by(fd, &addr, sizeof(addr) - 1), EINVAL);
 	errno = 77;
 	CHECK_EQ(by(fd, &addr, sizeof(addr)), 0);
 	CHECK_EQ(errno, 77);
 	CHECK_EQ(pair_port(fd), 3000);
 	CHECK(!moves || pair_is_there(fd));
-	CHECK(by(fd, &addr, sizeof(addr)) < 0 && errno == EINVAL);
-	CHECK(by(fd, NULL, sizeof(addr)) < 0 && errno == EFAULT);
-	CHECK(by(-1, &addr, sizeof(addr)) < 0 && errno == EBADF);
+	CHECK_FAILS(by(fd, &addr, sizeof(addr)), EINVAL);
+	CHECK_FAILS(by(fd, NULL, sizeof(addr)), EFAULT);
+	CHECK_FAILS(by(-1, &addr, sizeof(addr)), EBADF);
 	close(fd);
 }
 
@@ -115,7 +115,7 @@ static void check_listen(listen_function *by)
 	CHECK(pair_port(fd) > 0);
 	CHECK(!all_listed() || pair_is_there(fd));
 	CHECK_EQ(by(fd, 10), 0);
-	CHECK(by(-1, 5) < 0 && errno == EBADF);
+	CHECK_FAILS(by(-1, 5), EBADF);
 	close(fd);
 }
 
@@ -142,10 +142,10 @@ static void test_syscall(void)
 	check_bind(call_bind, true);
 	check_unlisted(call_bind);
 	check_listen(call_listen);
-	CHECK(syscall(SYS_epoll_create1, 1) < 0 && errno == EINVAL);
+	CHECK_FAILS(syscall(SYS_epoll_create1, 1), EINVAL);
 	set = check_epoll(call_epoll_create1, EPOLL_CLOEXEC, call_epoll_ctl);
 #ifdef SYS_epoll_create
-	CHECK(syscall(SYS_epoll_create, 0) < 0 && errno == EINVAL);
+	CHECK_FAILS(syscall(SYS_epoll_create, 0), EINVAL);
 	close(check_epoll(call_epoll_create, 1, call_epoll_ctl));
 #endif
 	close(set);
@@ -204,12 +204,12 @@ static void check_arguments(void)
 	CHECK_EQ(mprotect(page + PAGE, PAGE, PROT_NONE), 0);
 	last[0] = fd;
 	last[1] = 5;
-	CHECK(syscall(SYS_socketcall, SYS_BIND, NULL) < 0 && errno == EFAULT);
-	CHECK(syscall(SYS_socketcall, SYS_BIND, last) < 0 && errno == EFAULT);
-	CHECK(syscall(SYS_socketcall, SYS_LISTEN, last + 1) < 0 && errno == EFAULT);
-	CHECK(syscall(SYS_socketcall, 0, last) < 0 && errno == EINVAL);
-	CHECK(syscall(SYS_socketcall, SYS_SHUTDOWN, last) < 0 && errno == EINVAL);
-	CHECK(call_socketcall(SYS_SHUTDOWN, fd, SHUT_RD, 0) < 0 && errno == ENOTCONN);
+	CHECK_FAILS(syscall(SYS_socketcall, SYS_BIND, NULL), EFAULT);
+	CHECK_FAILS(syscall(SYS_socketcall, SYS_BIND, last), EFAULT);
+	CHECK_FAILS(syscall(SYS_socketcall, SYS_LISTEN, last + 1), EFAULT);
+	CHECK_FAILS(syscall(SYS_socketcall, 0, last), EINVAL);
+	CHECK_FAILS(syscall(SYS_socketcall, SYS_SHUTDOWN, last), EINVAL);
+	CHECK_FAILS(call_socketcall(SYS_SHUTDOWN, fd, SHUT_RD, 0), ENOTCONN);
 	CHECK_EQ(syscall(SYS_socketcall, SYS_LISTEN, last), 0);
 	CHECK(!all_listed() || pair_is_there(fd));
 	close(fd);
@@ -248,8 +248,8 @@ static void test_other_calls(void)
 	errno = 77;
 	CHECK_EQ(syscall(SYS_getpid), getpid());
 	CHECK_EQ(errno, 77);
-	CHECK(syscall(SYS_close, -1) < 0 && errno == EBADF);
-	CHECK(syscall(-1L) < 0 && errno == ENOSYS);
+	CHECK_FAILS(syscall(SYS_close, -1), EBADF);
+	CHECK_FAILS(syscall(-1L), ENOSYS);
 	child = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
 	if (child == 0)
 		_exit(7);
@@ -303,7 +303,7 @@ static void check_syscall_found(void)
 	errno = 77;
 	CHECK_EQ(found_syscall(SYS_getpid), getpid());
 	CHECK_EQ(errno, 77);
-	CHECK(found_syscall(SYS_close, -1) < 0 && errno == EBADF);
+	CHECK_FAILS(found_syscall(SYS_close, -1), EBADF);
 }
 
 static void test_syscall_found_in_libc(void)
@@ -322,7 +322,7 @@ static void check_setsockopt_found(setsockopt_function *set)
 
 	CHECK_EQ(set(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group)), 0);
 	CHECK(pair_binds_there(fd, 3000));
-	CHECK(pair_join_group(fd, INADDR_ALLHOSTS_GROUP + 8) < 0 && errno == EADDRINUSE);
+	CHECK_FAILS(pair_join_group(fd, INADDR_ALLHOSTS_GROUP + 8), EADDRINUSE);
 	close(fd);
 }
 

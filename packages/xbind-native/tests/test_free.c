@@ -143,7 +143,7 @@ static void test_failed(void)
 	for (int round = 0; round < ROUNDS; round++) {
 		int fd = pair_socket(SOCK_DGRAM);
 
-		CHECK(pair_bind(fd, PORT) < 0 && errno == EADDRINUSE);
+		CHECK_FAILS(pair_bind(fd, PORT), EADDRINUSE);
 		close(fd);
 	}
 	close(holder);

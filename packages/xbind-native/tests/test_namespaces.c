@@ -173,8 +173,8 @@ static void test_untold(void)
 
 static void test_errors(void)
 {
-	CHECK(setns(-1, CLONE_NEWNET) < 0 && errno == EBADF);
-	CHECK(unshare(-1) < 0 && errno == EINVAL);
+	CHECK_FAILS(setns(-1, CLONE_NEWNET), EBADF);
+	CHECK_FAILS(unshare(-1), EINVAL);
 }
 
 int main(void)

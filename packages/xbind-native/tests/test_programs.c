@@ -83,7 +83,7 @@ static void close_copy(bool is_refused)
 	for (int number = 100; number < KEPT_END; number++)
 		CHECK_EQ(dup2(null, number), number);
 	if (pair_preloaded())
-		CHECK(pair_bind(fd, 3011) < 0 && errno == EACCES);
+		CHECK_FAILS(pair_bind(fd, 3011), EACCES);
 	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_ATTACH_BPF, program), 0);
 	for (int number = 100; number < KEPT_END; number++)
 		CHECK_EQ(read(number, &byte, 1), 0); /* still the host's file */

@@ -53,7 +53,7 @@ static int new_member(void)
 static void bind_member(int fd, uint16_t port)
 {
 	CHECK(pair_binds_there(fd, port));
-	CHECK(pair_join_group(fd, GROUP) < 0 && errno == EADDRINUSE);
+	CHECK_FAILS(pair_join_group(fd, GROUP), EADDRINUSE);
 }
 
 /* When the table is full, a socket whose membership did not fit does not move. */

@@ -34,7 +34,7 @@ static void test_bindresvport(void)
 		CHECK_EQ(bindresvport(other, NULL), 0);
 		check_reserved(other);
 		CHECK(pair_port(other) != pair_port(fd));
-		CHECK(bindresvport(fd, &addr) < 0 && errno == EINVAL);
+		CHECK_FAILS(bindresvport(fd, &addr), EINVAL);
 		close(fd);
 		close(other);
 	}

@@ -151,7 +151,7 @@ static inline void run_watched_or_after(void (*body)(void), long call, unsigned 
  * socket has the options of the old one, before it is bound (SHUT_RD). */
 static inline void run_watched_move(void (*body)(void), int how, void (*act)(void))
 {
-	CHECK(shutdown(watched.fd, SHUT_RD) < 0 && errno == ENOTCONN); /* takes effect */
+	CHECK_FAILS(shutdown(watched.fd, SHUT_RD), ENOTCONN); /* takes effect */
 	run_watched(body, SYS_shutdown, (unsigned)how, act);
 }
 
