@@ -39,11 +39,6 @@ static void *across(const void *addr, size_t len, size_t unreadable)
 	return at;
 }
 
-static const char *const sorts[] = {"tcp4",  "tcp6",   "udp4",   "udp6",      "unix",
-                                    "pipe",  "O_PATH", "file",   "epoll",     "closed",
-                                    "minus", "bound4", "bound6", "connected", "listening"};
-#define SORTS ((int)(sizeof(sorts) / sizeof(sorts[0])))
-
 static int connected(void)
 {
 	int fd = pair_socket(SOCK_DGRAM);
@@ -54,20 +49,25 @@ static int connected(void)
 
 static int bound6(void)
 {
-	struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(5)};
 	int fd = socket(AF_INET6, SOCK_STREAM, 0);
 
-	CHECK_EQ(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(pair_bind_any(fd, AF_INET6, 5), 0);
 	return fd;
 }
 
-static int bound4(bool listens)
+static int bound4(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
 
-	CHECK_EQ(pair_bind(fd, listens ? 6 : 7), 0);
-	if (listens)
-		CHECK_EQ(listen(fd, 1), 0);
+	CHECK_EQ(pair_bind(fd, 7), 0);
+	return fd;
+}
+
+static int listening(void)
+{
+	int fd = bound4();
+
+	CHECK_EQ(listen(fd, 1), 0);
 	return fd;
 }
 
@@ -88,47 +88,48 @@ static int half_of_pipe(void)
 	return fds[0];
 }
 
-static int make(int sort)
+static int path(void)
 {
-	switch (sort) {
-	case 0:
-		return socket(AF_INET, SOCK_STREAM, 0);
-	case 1:
-		return socket(AF_INET6, SOCK_STREAM, 0);
-	case 2:
-		return socket(AF_INET, SOCK_DGRAM, 0);
-	case 3:
-		return socket(AF_INET6, SOCK_DGRAM, 0);
-	case 4:
-		return socket(AF_UNIX, SOCK_STREAM, 0);
-	case 5:
-		return half_of_pipe();
-	case 6:
-		return open("/", O_PATH);
-	case 7:
-		return open("/", O_RDONLY);
-	case 8:
-		return epoll_create1(0);
-	case 9:
-		return closed();
-	case 10:
-		return -1;
-	case 11:
-		return bound4(false);
-	case 12:
-		return bound6();
-	case 13:
-		return connected();
-	default:
-		return bound4(true);
-	}
+	return open("/", O_PATH);
 }
 
-/* The kernel chooses the port of a connected socket. */
-static bool has_steady_name(int sort)
+static int directory(void)
 {
-	return sort != 13;
+	return open("/", O_RDONLY);
 }
+
+static int epoll_set(void)
+{
+	return epoll_create1(0);
+}
+
+static int minus(void)
+{
+	return -1;
+}
+
+/* A fresh socket, or what make() returns. */
+static const struct sort {
+	const char *what;
+	int domain, type;
+	int (*make)(void);
+} sorts[] = {
+    {"tcp4", AF_INET, SOCK_STREAM, NULL},
+    {"tcp6", AF_INET6, SOCK_STREAM, NULL},
+    {"udp4", AF_INET, SOCK_DGRAM, NULL},
+    {"udp6", AF_INET6, SOCK_DGRAM, NULL},
+    {"unix", AF_UNIX, SOCK_STREAM, NULL},
+    {"pipe", 0, 0, half_of_pipe},
+    {"O_PATH", 0, 0, path},
+    {"directory", 0, 0, directory},
+    {"epoll", 0, 0, epoll_set},
+    {"closed", 0, 0, closed},
+    {"minus", 0, 0, minus},
+    {"bound4", 0, 0, bound4},
+    {"bound6", 0, 0, bound6},
+    {"connected", 0, 0, connected},
+    {"listening", 0, 0, listening},
+};
 
 static void show_name(int fd)
 {
@@ -145,18 +146,18 @@ static void show_name(int fd)
 		printf(" %02x", bytes[i]);
 }
 
-static void try(int sort, const struct address *address)
+static void try(const struct sort *sort, const struct address *address)
 {
-	int fd = make(sort);
+	int fd = sort->make ? sort->make() : socket(sort->domain, sort->type, 0);
 	int rc;
 
 	errno = 77;
 	rc = bind(fd, address->at, address->len);
-	printf("%s, %s, %u bytes: %d, errno %d", sorts[sort], address->what, address->len, rc,
+	printf("%s, %s, %u bytes: %d, errno %d", sort->what, address->what, address->len, rc,
 	       errno);
-	if (has_steady_name(sort))
+	if (sort->make != connected) /* whose port the kernel chooses */
 		show_name(fd);
-	if (rc == 0 && sort < 4 && pair_port(fd) == PORT)
+	if (rc == 0 && sort->domain != AF_UNIX && pair_port(fd) == PORT)
 		printf(" there %d", pair_is_there(fd));
 	putchar('\n');
 	if (fd >= 0)
@@ -165,8 +166,8 @@ static void try(int sort, const struct address *address)
 
 static void try_all(const struct address *address)
 {
-	for (int sort = 0; sort < SORTS; sort++)
-		try(sort, address);
+	for (size_t i = 0; i < sizeof(sorts) / sizeof(sorts[0]); i++)
+		try(&sorts[i], address);
 }
 
 static void try_lengths(const char *what, const void *at)
