@@ -15,11 +15,6 @@
 
 static uint16_t port = 3000; /* each port is bound once */
 
-static int outcome(int rc)
-{
-	return rc < 0 ? errno : 0;
-}
-
 static int events_of(int fd)
 {
 	struct pollfd poller = {.fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP | POLLPRI};
@@ -31,13 +26,13 @@ static int events_of(int fd)
 /* Binds, reads, listens, reads, and prints each result. */
 static void show(const char *what, int fd)
 {
-	int bound = outcome(pair_bind(fd, port++)), listens, reads;
+	int bound = error_of(pair_bind(fd, port++)), listens, reads;
 	char byte;
 
-	reads = outcome((int)recv(fd, &byte, 1, MSG_DONTWAIT));
+	reads = error_of((int)recv(fd, &byte, 1, MSG_DONTWAIT));
 	printf("%s: recv %d, poll %x\n", what, reads, (unsigned)events_of(fd));
-	listens = outcome(listen(fd, 1));
-	reads = outcome((int)recv(fd, &byte, 1, MSG_DONTWAIT));
+	listens = error_of(listen(fd, 1));
+	reads = error_of((int)recv(fd, &byte, 1, MSG_DONTWAIT));
 	printf("%s: bind %d, listen %d, recv %d, poll %x\n", what, bound, listens, reads,
 	       (unsigned)events_of(fd));
 	close(fd);
@@ -56,10 +51,10 @@ static void show_sending(int fd, int type)
 		CHECK_EQ(listen(fd, 1), 0);
 		CHECK_EQ(pair_connect(peer, own), 0);
 		from = accept(fd, NULL, NULL);
-		printf("sends %d\n", outcome((int)send(from, "x", 1, MSG_NOSIGNAL)));
+		printf("sends %d\n", error_of((int)send(from, "x", 1, MSG_NOSIGNAL)));
 		close(from);
 	} else {
-		printf("sends %d\n", outcome(pair_send(fd, own)));
+		printf("sends %d\n", error_of(pair_send(fd, own)));
 	}
 	close(peer);
 	close(fd);
@@ -72,7 +67,7 @@ static void try_shutdown(int type)
 	for (int how = SHUT_RD; how <= SHUT_RDWR; how++) {
 		int fd = pair_socket(type);
 
-		printf("%d ", outcome(shutdown(fd, how)));
+		printf("%d ", error_of(shutdown(fd, how)));
 		show(names[how], fd);
 		fd = pair_socket(type);
 		shutdown(fd, how);
@@ -85,7 +80,7 @@ static void try_reopened(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
 
-	printf("%d ", outcome(shutdown(fd, SHUT_RDWR)));
+	printf("%d ", error_of(shutdown(fd, SHUT_RDWR)));
 	CHECK_EQ(pair_disconnect(fd), 0);
 	show_sending(fd, SOCK_STREAM);
 }
@@ -107,11 +102,11 @@ static void try_connect(void)
 	int fd = pair_socket(SOCK_DGRAM);
 
 	CHECK_EQ(pair_connect(fd, 9), 0);
-	printf("connected: bind %d\n", outcome(pair_bind(fd, port)));
+	printf("connected: bind %d\n", error_of(pair_bind(fd, port)));
 	CHECK_EQ(pair_disconnect(fd), 0);
 	show("disconnected", fd);
 	fd = pair_socket(SOCK_STREAM);
-	printf("refused: connect %d\n", outcome(pair_connect(fd, 9)));
+	printf("refused: connect %d\n", error_of(pair_connect(fd, 9)));
 	show("refused", fd);
 	fd = pair_socket(SOCK_DGRAM);
 	pair_send(fd, 9);
@@ -121,7 +116,7 @@ static void try_connect(void)
 /* Return: the immediate result of connect(2). Waits for the final one, and clears it. */
 static int connect_to(int fd, uint16_t to)
 {
-	int rc = outcome(pair_connect(fd, to));
+	int rc = error_of(pair_connect(fd, to));
 	struct pollfd poller = {.fd = fd, .events = POLLOUT};
 
 	CHECK_EQ(poll(&poller, 1, -1), 1);
@@ -141,7 +136,7 @@ static void try_connect_again(void)
 	CHECK_EQ(pair_bind(fd, port + 1), 0);
 	if (connect_to(fd, port) == ECONNABORTED) /* the kernel reports the first one late */
 		connect_to(fd, port);
-	printf("connected again: recv %d\n", outcome((int)recv(fd, &byte, 1, 0)));
+	printf("connected again: recv %d\n", error_of((int)recv(fd, &byte, 1, 0)));
 	port += 2;
 	close(fd);
 	close(peer);
@@ -153,7 +148,7 @@ static void try_address_alone(void)
 	int fd = pair_socket(SOCK_STREAM);
 
 	if (pair_set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1) == 0)
-		printf("no port: bind %d\n", outcome(pair_bind(fd, 0)));
+		printf("no port: bind %d\n", error_of(pair_bind(fd, 0)));
 	show("no port", fd);
 }
 
@@ -210,8 +205,8 @@ static void try_owner(void)
 	CHECK_EQ(pair_set(first, SOL_SOCKET, SO_REUSEPORT, 1), 0);
 	CHECK_EQ(pair_set(second, SOL_SOCKET, SO_REUSEPORT, 1), 0);
 	CHECK_EQ(pair_bind(first, port), 0);
-	printf("owner: chown %d", outcome(fchown(second, 1, 1)));
-	printf(", bind %d\n", outcome(pair_bind(second, port++)));
+	printf("owner: chown %d", error_of(fchown(second, 1, 1)));
+	printf(", bind %d\n", error_of(pair_bind(second, port++)));
 	close(first);
 	close(second);
 }
@@ -222,8 +217,8 @@ static void try_given(uid_t uid, gid_t gid)
 	int fd = pair_socket(SOCK_STREAM);
 	struct stat status;
 
-	printf("given: chown %d", outcome(fchown(fd, uid, gid)));
-	printf(", chmod %d", outcome(fchmod(fd, 06755)));
+	printf("given: chown %d", error_of(fchown(fd, uid, gid)));
+	printf(", chmod %d", error_of(fchmod(fd, 06755)));
 	CHECK(pair_binds_there(fd, port++));
 	CHECK_EQ(fstat(fd, &status), 0);
 	printf(", owner %d, group %d, mode %o\n", (int)status.st_uid, (int)status.st_gid,

@@ -62,12 +62,10 @@ struct look {
 /* Options that contain the time or the identity of the socket. */
 static bool is_fleeting(int level, int name)
 {
-	if (level == SOL_SOCKET)
-		return name == 57 || name == SO_NETNS_COOKIE ||
-		       name == 55; /* cookies, SO_MEMINFO */
-	if (level == IPPROTO_IP)
-		return name ==
-		       52; /* IP_PROTOCOL, which is the port unless the socket is a raw one */
+	if (level == SOL_SOCKET) /* cookies, SO_MEMINFO */
+		return name == SO_COOKIE || name == SO_NETNS_COOKIE || name == 55;
+	if (level == IPPROTO_IP) /* IP_PROTOCOL, which is the port unless the socket is a raw one */
+		return name == 52;
 	return level == IPPROTO_TCP && (name == TCP_TIMESTAMP || name == TCP_INFO);
 }
 
@@ -75,7 +73,7 @@ static struct look look_at(int fd, int level, int name)
 {
 	struct look look = {.len = VALUE_BYTES};
 
-	look.rc = getsockopt(fd, level, name, look.bytes, &look.len) < 0 ? errno : 0;
+	look.rc = error_of(getsockopt(fd, level, name, look.bytes, &look.len));
 	return look;
 }
 

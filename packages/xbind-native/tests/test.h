@@ -71,6 +71,12 @@
 #define RUN(test)         RUN_CALL(test(), #test)
 #define RUN_BY(run, test) RUN_CALL(run(test), #test)
 
+/* Of a call: 0, or errno if it has failed. */
+static inline int error_of(int rc)
+{
+	return rc < 0 ? errno : 0;
+}
+
 /* Ends a test program that cannot run here; ctest shows it as skipped. */
 static inline void test_skip(const char *reason)
 {

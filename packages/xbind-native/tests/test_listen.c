@@ -94,7 +94,7 @@ static int shut_gave; /* 0 or errno */
 
 static void shut_watched(void)
 {
-	shut_gave = shutdown(watched.fd, SHUT_RD) < 0 ? errno : 0;
+	shut_gave = error_of(shutdown(watched.fd, SHUT_RD));
 }
 
 static bool is_shut(void)

@@ -58,9 +58,7 @@ static void bind_forbidden(void)
 	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
 	CHECK_EQ(fstat(fd, &before), 0);
 	forbid(forbidden);
-	errno = 0;
-	CHECK_EQ(pair_bind(fd, 3001), pair_preloaded() ? -1 : 0);
-	CHECK_EQ(errno, pair_preloaded() ? FORBIDDEN : 0);
+	CHECK_EQ(error_of(pair_bind(fd, 3001)), pair_preloaded() ? FORBIDDEN : 0);
 	CHECK_EQ(fstat(fd, &after), 0);
 	CHECK_EQ(after.st_ino, before.st_ino);
 	CHECK_EQ(epoll_wait(set, &event, 1, 0), 1); /* EPOLLHUP */
@@ -253,9 +251,7 @@ static void bind_as_nobody(void)
 	int fd = pair_socket(SOCK_STREAM), reference = pair_socket(SOCK_STREAM);
 
 	CHECK_EQ(setuid(NOBODY), 0);
-	errno = 0;
-	CHECK_EQ(pair_bind(fd, 3007), pair_preloaded() ? -1 : 0);
-	CHECK_EQ(errno, pair_preloaded() ? EACCES : 0);
+	CHECK_EQ(error_of(pair_bind(fd, 3007)), pair_preloaded() ? EACCES : 0);
 	CHECK(pair_is_beside(fd, reference));
 	CHECK_EQ(pair_bind(fd, NOT_LISTED), pair_preloaded() ? 0 : -1);
 }

@@ -86,9 +86,8 @@ static void bind_many(void)
 	for (int i = 0; i < SOCKETS + LOST; i++)
 		fds[i] = i < SOCKETS ? full_member() : new_member();
 	for (int i = SOCKETS; i < SOCKETS + LOST; i++) {
-		int rc = pair_bind(fds[i], (uint16_t)(3100 + i));
-
-		CHECK(pair_preloaded() ? rc < 0 && errno == ENOBUFS : rc == 0);
+		CHECK_EQ(error_of(pair_bind(fds[i], (uint16_t)(3100 + i))),
+		         pair_preloaded() ? ENOBUFS : 0);
 	}
 }
 

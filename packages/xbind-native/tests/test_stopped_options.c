@@ -71,7 +71,7 @@ static int restricted; /* result of setsockopt: 0 or errno */
 
 static void restrict_watched(void)
 {
-	restricted = pair_set(watched.fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) < 0 ? errno : 0;
+	restricted = error_of(pair_set(watched.fd, IPPROTO_IPV6, IPV6_V6ONLY, 1));
 }
 
 static bool is_restricted(void)

@@ -140,7 +140,7 @@ static void run_meanwhile(void (*prepare)(void), void (*act)(void), void (*check
 			prepare();
 		CHECK_EQ(pthread_create(&thread, NULL, act_later, NULL), 0);
 		pthread_barrier_wait(&barrier);
-		meanwhile.bound = pair_bind(meanwhile.fd, MEANWHILE_PORT) < 0 ? errno : 0;
+		meanwhile.bound = error_of(pair_bind(meanwhile.fd, MEANWHILE_PORT));
 		meanwhile.over = true;
 		CHECK_EQ(pthread_join(thread, NULL), 0);
 		check();
@@ -197,7 +197,7 @@ static _Atomic int copy_bound;
 
 static void bind_copy(void)
 {
-	copy_bound = pair_bind(meanwhile.copy, MEANWHILE_PORT + 1) < 0 ? errno : 0;
+	copy_bound = error_of(pair_bind(meanwhile.copy, MEANWHILE_PORT + 1));
 }
 
 static void check_copy(void)

@@ -18,7 +18,7 @@ static uint16_t next_port = 3000;
 static inline int bind_listed(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
-	int error = pair_bind(fd, next_port++) < 0 ? errno : 0;
+	int error = error_of(pair_bind(fd, next_port++));
 
 	if (error == 0)
 		CHECK(pair_is_there(fd));

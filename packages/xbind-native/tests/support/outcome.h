@@ -5,14 +5,9 @@
 
 #include "support/pair.h"
 
-static inline int outcome(int rc)
-{
-	return rc < 0 ? errno : 0;
-}
-
 static inline void show(const char *what, int rc)
 {
-	int error = outcome(rc);
+	const int error = error_of(rc);
 
 	printf("%s: %s\n", what, error ? strerror(error) : "ok");
 }
