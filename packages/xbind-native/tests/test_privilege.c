@@ -2,7 +2,7 @@
 /*
  * test_privilege.c - programs with fewer privileges than usual, and a set-user-ID program
  *
- * The argument is the library, for a program that is loaded without LD_PRELOAD. Ports 1 to 3999 are
+ * LIBRARY is the library, for a program that is loaded without LD_PRELOAD. Ports 1 to 3999 are
  * listed.
  */
 #include "support/child.h"
@@ -29,7 +29,7 @@
 #define LANDLOCK_ACCESS_NET_BIND_TCP (1ULL << 0)
 #endif
 
-static const char *self, *library;
+static const char *self;
 
 /* The caller of bind needs the privilege for a low port, also in the target namespace. */
 static void test_low_port(void)
@@ -305,7 +305,7 @@ static void copy_file(const char *from, const char *to)
 /* The part after exec: the library is not preloaded, but its bind is called. */
 static void bind_loaded(bool secure)
 {
-	void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+	void *handle = dlopen(getenv("LIBRARY"), RTLD_NOW | RTLD_LOCAL);
 	int fd = pair_socket(SOCK_STREAM);
 
 	CHECK_EQ(getauxval(AT_SECURE) != 0, secure);
@@ -323,7 +323,8 @@ static void exec_copy(const char *copy, const char *copied, const char *what)
 	child = fork();
 	if (child == 0) {
 		unsetenv("LD_PRELOAD");
-		execl(copy, copy, copied, what, (char *)NULL);
+		setenv("LIBRARY", copied, 1);
+		execl(copy, copy, what, (char *)NULL);
 		_exit(127);
 	}
 	child_await(child);
@@ -345,7 +346,7 @@ static void test_set_user_id(void)
 	copy_file(self, copy);
 	/* a copy that the other user may read: root's own directories may be closed to others */
 	snprintf(copied, sizeof(copied), "%s/library", dir);
-	copy_file(library, copied);
+	copy_file(getenv("LIBRARY"), copied);
 	exec_copy(copy, copied, "plain");
 	/* fails in a user namespace with one user */
 	if (chown(copy, NOBODY, NOBODY) == 0) {
@@ -393,19 +394,17 @@ static void test_exec_with_options(void)
 	fflush(stdout);
 	child = fork();
 	if (child == 0)
-		test_exec(self, library, number);
+		test_exec(self, "inherited", number);
 	child_await(child);
 	close(fd);
 }
 
 int main(int argc, char **argv)
 {
-	CHECK(argc > 1);
 	self = argv[0];
-	library = argv[1];
-	if (argc > 2 && (strcmp(argv[2], "plain") == 0 || strcmp(argv[2], "secure") == 0))
-		bind_loaded(strcmp(argv[2], "secure") == 0);
-	if (argc > 2)
+	if (argc == 2)
+		bind_loaded(strcmp(argv[1], "secure") == 0);
+	if (argc == 3)
 		bind_inherited(atoi(argv[2]));
 	RUN_BY(child_run, test_low_port);
 	RUN(test_seccomp);
