@@ -51,7 +51,7 @@ static void test_send(void)
 	int fd = pair_socket(SOCK_STREAM);
 
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		CHECK_EQ(setsockopt(fd, SOL_SOCKET, calls[i][0], &calls[i][1], sizeof(int)), 0);
+		CHECK_EQ(pair_set(fd, SOL_SOCKET, calls[i][0], calls[i][1]), 0);
 	CHECK_EQ(pair_bind(fd, 3000), 0);
 	CHECK_EQ(pair_option(fd, SOL_SOCKET, SO_SNDBUF), 10000);
 	close(fd);

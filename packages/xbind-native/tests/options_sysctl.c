@@ -47,17 +47,20 @@ static const struct row rows[] = {
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
+static bool is_buffer(const struct row *row)
+{
+	return row->level == SOL_SOCKET && (row->name == SO_SNDBUF || row->name == SO_RCVBUF);
+}
+
 /* Sets the option, unless value is negative, and binds. Return: the option afterwards. */
 static int after_bind(const struct row *row, int value)
 {
 	int fd = socket(row->domain, row->type, 0);
-	const bool is_buffer = row->name == SO_SNDBUF || row->name == SO_RCVBUF;
-	int set =
-	    row->level == SOL_SOCKET && is_buffer ? value / 2 : value; /* reads as twice that */
 	int is;
 
-	if (value >= 0)
-		CHECK_EQ(pair_set(fd, row->level, row->name, set), 0);
+	if (value >= 0) /* a buffer reads as twice that */
+		CHECK_EQ(pair_set(fd, row->level, row->name, is_buffer(row) ? value / 2 : value),
+		         0);
 	CHECK_EQ(pair_bind_any(fd, row->domain, 0), 0);
 	CHECK(pair_is_there(fd));
 	is = pair_option(fd, row->level, row->name);
@@ -89,9 +92,7 @@ static bool is_known(const struct row *row)
 /* Before Linux 5.14 a buffer that was set to its default size looks like one that was not set. */
 static bool is_told(const struct row *row)
 {
-	const bool is_buffer = row->name == SO_SNDBUF || row->name == SO_RCVBUF;
-
-	return row->level != SOL_SOCKET || !is_buffer || pair_tells_buffer_lock();
+	return !is_buffer(row) || pair_tells_buffer_lock();
 }
 
 static void test_rows(void)
@@ -128,8 +129,8 @@ static void test_resets(void)
 			close(fd);
 			continue;
 		}
-		CHECK_EQ(setsockopt(fd, row->level, row->name, &row->own, sizeof(int)), 0);
-		CHECK_EQ(setsockopt(fd, row->level, row->name, &resets[i].reset, sizeof(int)), 0);
+		CHECK_EQ(pair_set(fd, row->level, row->name, row->own), 0);
+		CHECK_EQ(pair_set(fd, row->level, row->name, resets[i].reset), 0);
 		CHECK_EQ(pair_bind_any(fd, row->domain, 0), 0);
 		is = pair_option(fd, row->level, row->name);
 		if (is != (pair_preloaded() ? row->target : row->own))
@@ -229,9 +230,7 @@ static void test_mark(void)
 		int fd = pair_socket(SOCK_STREAM);
 
 		for (int call = 0; call < 2; call++)
-			CHECK_EQ(setsockopt(fd, SOL_SOCKET, calls[i][call][0], &calls[i][call][1],
-			                    sizeof(int)),
-			         0);
+			CHECK_EQ(pair_set(fd, SOL_SOCKET, calls[i][call][0], calls[i][call][1]), 0);
 		CHECK_EQ(pair_bind_any(fd, AF_INET, 0), 0);
 		for (int call = 0; call < 2; call++) {
 			const int name = calls[i][call][0], value = calls[i][call][1];

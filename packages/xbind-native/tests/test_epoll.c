@@ -199,8 +199,7 @@ static void test_nested_set(void)
 
 	CHECK_EQ(control(inner, EPOLL_CTL_ADD, fd, EPOLLIN, 1), 0);
 	CHECK_EQ(control(outer, EPOLL_CTL_ADD, inner, EPOLLIN, DATA), 0);
-	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
-	check_listener(fd, outer, DATA);
+	bind_and_check(fd, outer);
 	close(fd);
 	close(inner);
 	close(outer);
@@ -230,8 +229,7 @@ static void test_copied_set_of_taken_number(void)
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
 	close(set);
 	CHECK_EQ(new_set(), set);
-	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
-	check_listener(fd, copy, DATA);
+	bind_and_check(fd, copy);
 	close(before);
 	close(fd);
 	close(set);
@@ -248,8 +246,7 @@ static void without_kcmp(void)
 	close(set);
 	other = pair_socket(SOCK_DGRAM);
 	CHECK_EQ(other, set);
-	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
-	check_listener(fd, copy, DATA);
+	bind_and_check(fd, copy);
 }
 
 static void test_copied_set_without_kcmp(void)

@@ -387,8 +387,7 @@ static void test_exec_with_options(void)
 	pid_t child;
 
 	for (size_t i = 0; i < INHERITED; i++)
-		CHECK_EQ(setsockopt(fd, inherited[i].level, inherited[i].name, &inherited[i].value,
-		                    sizeof(int)),
+		CHECK_EQ(pair_set(fd, inherited[i].level, inherited[i].name, inherited[i].value),
 		         0);
 	snprintf(number, sizeof(number), "%d", fd);
 	fflush(stdout);
