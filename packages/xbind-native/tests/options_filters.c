@@ -4,8 +4,8 @@
  *
  * pair -c compares a run without the library with one with it.
  */
+#include "support/bpf.h"
 #include "support/outcome.h"
-#include "support/program.h"
 
 #include <linux/filter.h>
 

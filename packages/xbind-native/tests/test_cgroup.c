@@ -6,8 +6,8 @@
  * defaults and are not carried over; what the program sets itself is, even if it is the same value.
  * Another one drops what is sent, as IPAddressDeny= of a systemd unit does.
  */
+#include "support/bpf.h"
 #include "support/pair.h"
-#include "support/program.h"
 
 #include <fcntl.h>
 #include <linux/bpf.h>

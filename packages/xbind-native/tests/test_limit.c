@@ -5,11 +5,11 @@
  * Each case is a child process, which may lower its hard limit as well. Ports 3000 to 3999 are
  * listed.
  */
+#include "support/bpf.h"
 #include "support/child.h"
 #include "support/forbid.h"
 #include "support/limit.h"
 #include "support/pair.h"
-#include "support/program.h"
 #include "support/thread.h"
 
 #include <fcntl.h>

@@ -5,10 +5,10 @@
  * A socket with an option that did not fit does not move, and a closed socket frees its records.
  * Port 3000 and those after it are listed.
  */
+#include "support/bpf.h"
 #include "support/child.h"
 #include "support/forbid.h"
 #include "support/pair.h"
-#include "support/program.h"
 #include "support/thread.h"
 
 #include <fcntl.h>

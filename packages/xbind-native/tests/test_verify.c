@@ -9,7 +9,7 @@
 
 #include "core/sys.h"
 #include "core/verify.h"
-#include "support/program.h"
+#include "support/bpf.h"
 
 #include <fcntl.h>
 #include <linux/filter.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* step_shaped.c - options with structured values: memberships, filters, keys, devices, times */
 #include "differ/differ.h"
-#include "support/program.h"
+#include "support/bpf.h"
 
 #include <arpa/inet.h>
 #include <linux/bpf.h>

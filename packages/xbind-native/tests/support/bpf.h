@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* program.h - load eBPF programs */
-#ifndef SUPPORT_PROGRAM_H
-#define SUPPORT_PROGRAM_H
+/* bpf.h - load eBPF programs */
+#ifndef SUPPORT_BPF_H
+#define SUPPORT_BPF_H
 
 #include <linux/bpf.h>
 #include <stdint.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_programs.c - sockets with an eBPF filter, which cannot be read back from the kernel
+ * test_bpf.c - sockets with an eBPF filter, which cannot be read back from the kernel
  *
  * The library keeps a copy of the program's descriptor. Port 3000 and those after it are listed.
  */
+#include "support/bpf.h"
 #include "support/child.h"
 #include "support/forbid.h"
 #include "support/pair.h"
-#include "support/program.h"
 
 #include <fcntl.h>
 
