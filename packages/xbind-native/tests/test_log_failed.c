@@ -15,6 +15,9 @@
 
 #define OTHER_USER 65534
 #define COPY       100 /* the number of a copy */
+#define SEQUENCE   4711
+
+#define NOBODYS_ADDRESS 0xc0000201 /* 192.0.2.1 */
 
 #ifndef LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET
 #define LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0)
@@ -266,12 +269,67 @@ static void case_hidden(void)
 	CHECK_EQ(pair_bind(fd, 3000), 0);
 }
 
+/* Nothing is lost of what older kernels do not have, or have in other states alone. */
+static void case_absent(void)
+{
+	static const int errors[] = {ENOPROTOOPT, EOPNOTSUPP, EINVAL};
+
+	for (size_t error = 0; error < sizeof(errors) / sizeof(errors[0]); error++) {
+		int fd = pair_socket(SOCK_STREAM);
+
+		for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
+			forbid_option_by(errors[error], hidden[i][0], hidden[i][1]);
+		CHECK_EQ(pair_bind(fd, 3000), 0);
+		close(fd);
+	}
+}
+
+/* A socket whose receive queue has a number. Return: -1 without CAP_NET_ADMIN. */
+static int repair(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	if (pair_set(fd, IPPROTO_TCP, TCP_REPAIR, 1) < 0) {
+		close(fd);
+		return -1;
+	}
+	CHECK_EQ(pair_set(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, 1), 0);
+	CHECK_EQ(pair_set(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, SEQUENCE), 0);
+	return fd;
+}
+
+/* The program's choice of a queue stays, though it cannot be told and bind fails. */
+static void case_queue_hidden(void)
+{
+	const struct sockaddr_in nobodys = {.sin_family = AF_INET,
+	                                    .sin_port = htons(3000),
+	                                    .sin_addr.s_addr = htonl(NOBODYS_ADDRESS)};
+	int fd = repair(), sequence = 0;
+	socklen_t len = sizeof(sequence);
+
+	forbid_option(IPPROTO_TCP, TCP_REPAIR_QUEUE);
+	CHECK_EQ(bind(fd, (const struct sockaddr *)&nobodys, sizeof(nobodys)), -1);
+	CHECK_EQ(getsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &sequence, &len), 0);
+	CHECK_EQ(sequence, SEQUENCE);
+}
+
 #define HIDDEN(name, level) LOST("option " #name " of level " #level)
 
 static void test_hidden(void)
 {
 	LOGGED_CHECK("hidden", "3000", HIDDEN(4, 0), HIDDEN(32, 0), HIDDEN(2, 1), HIDDEN(12, 1),
 	             HIDDEN(7, 1), HIDDEN(8, 1), HIDDEN(10, 6), HIDDEN(72, 1), LOGGED_MOVED);
+	LOGGED_CHECK("absent", "3000", LOGGED_MOVED, LOGGED_MOVED, LOGGED_MOVED);
+}
+
+static void test_queue_hidden(void)
+{
+	const int fd = repair();
+
+	if (fd >= 0)
+		LOGGED_CHECK("queue hidden", "3000", HIDDEN(21, 6), HIDDEN(20, 6),
+		             LOGGED_FAILED "bind: EADDRNOTAVAIL (error 99); control socket ");
+	close(fd);
 }
 
 /* Who gets signals of the socket, and which. */
@@ -343,13 +401,22 @@ static void test_unowned(void)
 }
 
 static const struct logged_case cases[] = {
-    {"unreachable", case_unreachable}, {"jail", case_jail},
-    {"other user", case_other_user},   {"unreachable to user", case_unreachable_to_user},
-    {"scoped", case_scoped},           {"lost", case_lost},
-    {"unread", case_unread},           {"never read", case_never_read},
-    {"hidden", case_hidden},           {"full", case_full},
-    {"unsignalled", case_unsignalled}, {"signals unread", case_signals_unread},
-    {"unowned", case_unowned},         {"not shut", case_not_shut},
+    {"unreachable", case_unreachable},
+    {"jail", case_jail},
+    {"other user", case_other_user},
+    {"unreachable to user", case_unreachable_to_user},
+    {"scoped", case_scoped},
+    {"lost", case_lost},
+    {"unread", case_unread},
+    {"never read", case_never_read},
+    {"hidden", case_hidden},
+    {"absent", case_absent},
+    {"queue hidden", case_queue_hidden},
+    {"full", case_full},
+    {"unsignalled", case_unsignalled},
+    {"signals unread", case_signals_unread},
+    {"unowned", case_unowned},
+    {"not shut", case_not_shut},
     {"full jail", case_full_jail},
 };
 
@@ -369,6 +436,7 @@ int main(int argc, char **argv)
 	RUN(test_unread);
 	RUN(test_never_read);
 	RUN(test_hidden);
+	RUN(test_queue_hidden);
 	RUN(test_unsignalled);
 	RUN(test_not_shut);
 	return 0;
