@@ -155,15 +155,16 @@ static int carry_effect(const struct carry *carry, const struct option *option)
 static int carry_queues(const struct carry *carry, const struct option *option)
 {
 	const int chosen = sys_getsockopt_int(carry->old, option->level, TCP_REPAIR_QUEUE);
-	int rc = chosen < 0 ? chosen : 0;
+	int rc = 0;
 
+	if (chosen < 0)
+		return chosen;
 	for (int queue = FIRST_QUEUE; rc == 0 && queue <= LAST_QUEUE; queue++) {
 		set_int(carry->old, option->level, TCP_REPAIR_QUEUE, queue);
 		set_int(carry->to, option->level, TCP_REPAIR_QUEUE, queue);
 		rc = carry_plain(carry, option);
 	}
-	if (chosen >= 0)
-		set_int(carry->old, option->level, TCP_REPAIR_QUEUE, chosen);
+	set_int(carry->old, option->level, TCP_REPAIR_QUEUE, chosen);
 	return rc;
 }
 
