@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { chmodSync } from "node:fs";
 import { encode } from "@xsocket/protocol";
 import { errno } from "@xsocket/xbind-native";
 import {
@@ -7,6 +8,7 @@ import {
   expectSentence,
   guardDescriptors,
   here,
+  isRoot,
   startServer,
   tempDir,
   XSOCKET,
@@ -112,6 +114,17 @@ test("notifies the manager of start, reload and stop, of each beat, and of a mov
     "STOPPING=1",
   ]);
   expect(server.program.stderr.match(/new clients do not find this server/g)).toHaveLength(2);
+});
+
+test.if(isRoot)("a server that becomes another user notifies the manager", async () => {
+  using dir = tempDir();
+  const socket = dir.join("notify");
+  await using manager = here.spawn(["python3", "-c", MANAGER, socket]);
+  await manager.says(/ready/);
+  chmodSync(socket, 0o666);
+  const env = { NOTIFY_SOCKET: socket };
+  await using _ = await startServer({ forEveryone: true, env, args: ["--user", "daemon"] });
+  await manager.says(/^READY=1/m);
 });
 
 test("the status text uses the singular for one socket, request and connection", async () => {
