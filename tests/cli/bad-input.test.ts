@@ -262,14 +262,20 @@ test("prints each mistake of a policy with file and line", async () => {
   }
 });
 
-test("serve refuses to write its audit into its policy, by whatever name", async () => {
+test("serve refuses to write its audit into its policy, by whatever name, but not beside it", async () => {
   using dir = tempDir();
   await Bun.write(dir.join("policy"), '[[rule]]\naction = "allow"\n');
+  await Bun.write(dir.join("audit"), "");
   symlinkSync("policy", dir.join("link"));
   linkSync(dir.join("policy"), dir.join("second"));
-  for (const name of ["policy", "link", "second"]) {
-    const files = ["--policy", dir.join("policy"), "--audit", dir.join(name)];
-    const serve = ["timeout", "5", XSOCKET, "serve", ...files, dir.join("control")];
-    await misuse(serve, 2, dir.join(name), "a file of its own");
-  }
+  const before = ["env", "-C", dir.path, XSOCKET, "serve", "none/control"];
+  const serve = (policy: string, audit: string) =>
+    before.concat("--policy", policy, "--audit", audit);
+  for (const name of ["policy", "link", "second"])
+    await misuse(serve("policy", name), 2, dir.join(name), "a file of its own");
+  for (const [policy, audit] of [
+    ["policy", "audit"],
+    ["/dev/null", "/dev/null"],
+  ] as const)
+    await misuse(serve(policy, audit), 1, dir.join("none"));
 });
