@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #define OTHER_USER 65534
@@ -379,6 +380,20 @@ static void test_not_shut(void)
 	unsetenv("XSOCKET_TIMEOUT_MS");
 }
 
+static void case_mode(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(fchmod(fd, 0700), 0);
+	forbid(SYS_fchmod);
+	CHECK_EQ(pair_bind(fd, 3000), 0);
+}
+
+static void test_mode(void)
+{
+	LOGGED_CHECK("mode", "3000", LOST("mode of the socket"), LOGGED_MOVED);
+}
+
 /* One who may not give the socket away, though somebody did before. */
 static void case_unowned(void)
 {
@@ -418,6 +433,7 @@ static const struct logged_case cases[] = {
     {"unowned", case_unowned},
     {"not shut", case_not_shut},
     {"full jail", case_full_jail},
+    {"mode", case_mode},
 };
 
 int main(int argc, char **argv)
@@ -439,5 +455,6 @@ int main(int argc, char **argv)
 	RUN(test_queue_hidden);
 	RUN(test_unsignalled);
 	RUN(test_not_shut);
+	RUN(test_mode);
 	return 0;
 }
