@@ -18,6 +18,7 @@ import {
   isRoot,
   leaveStale,
   OWN_MOUNTS,
+  refusing,
   socketUnit,
   startServer,
   tempDir,
@@ -62,6 +63,14 @@ test("says what to do about a socket that this user may not open", async () => {
   expect(second.stderr).toMatch(
     /: EACCES\. Choose another path, or remove that file if no server listens there\n$/,
   );
+});
+
+/* As under a Landlock scope. */
+test("says what to do about an abstract name at which this user may not ask", async () => {
+  await using server = await startServer({ path: `@xsocket-start-${process.pid}` });
+  const start = refusing("connect", 2, 2 + server.path.length, "EPERM");
+  const second = await here.run([...start, XSOCKET, "serve", server.path]);
+  expect(second.stderr).toEndWith(": EPERM. Choose another name\n");
 });
 
 test("leaves a stale socket that is a mount point and gives a remedy", async () => {

@@ -182,7 +182,9 @@ function expectDead(sys: Syscalls, address: Address, text = formatAddress(addres
     throw systemError(
       `see whether a server listens at ${text}`,
       new SyscallError("connect", -rc),
-      "Choose another path, or remove that file if no server listens there",
+      address.kind === "path"
+        ? "Choose another path, or remove that file if no server listens there"
+        : "Choose another name",
     );
   } finally {
     sys.close(fd);
