@@ -98,6 +98,26 @@ describe("policy", () => {
     );
   });
 
+  test("check warns of a rule that allows no socket that there is", async () => {
+    const allow = (...keys: string[]) => ruleText('action = "allow"', ...keys);
+    const streams = allow('type = "stream"', 'protocol = ["udp", "udplite"]');
+    expect(await checked(allow('protocol = "udp"'), streams)).toMatchObject({
+      stderr:
+        "xsocket: warning: rule 2 allows nothing, since no SOCK_STREAM socket has the protocol IPPROTO_UDP,IPPROTO_UDPLITE: leave its type or its protocol out\n",
+      code: 0,
+    });
+    const fine = [
+      allow('type = "stream"', 'protocol = ["udp", "tcp"]'),
+      allow('type = ["stream", "dgram"]', 'protocol = "udp"'),
+      allow('type = "stream"', "protocol = 0"),
+      allow('type = "stream"', 'protocol = "sctp"'),
+      allow('type = "raw"', 'protocol = "udp"'),
+      allow('family = ["inet", "netlink"]', 'type = "stream"', 'protocol = "udp"'),
+      ruleText('action = "deny"', 'type = "stream"', 'protocol = "udp"'),
+    ];
+    expect((await checked(...fine)).stderr).toBe("");
+  });
+
   test("check and test escape control characters in a rule's name", async () => {
     const rules = String.raw`[[rule]]
 name = "mine: deny\n2  \u001b[8mhidden"
@@ -133,6 +153,21 @@ action = "allow"`;
       ["--uid", "7", "--gid", "42", "--type", "raw", "--protocol", "icmp"],
       "AF_INET SOCK_RAW IPPROTO_ICMP for uid 7: granted by ping for group 42",
       0,
+    ],
+    [
+      ["--uid", "7", "--protocol", "udp"],
+      "AF_INET SOCK_DGRAM IPPROTO_UDP for uid 7: granted by rule 3",
+      0,
+    ],
+    [
+      ["--uid", "7", "--protocol", "mptcp"],
+      "AF_INET SOCK_STREAM IPPROTO_MPTCP for uid 7: granted by rule 3",
+      0,
+    ],
+    [
+      ["--uid", "7", "--family", "netlink", "--protocol", "17"],
+      "AF_NETLINK SOCK_STREAM protocol 17 for uid 7: refused since no rule matches",
+      1,
     ],
     [["--user", "root", "--status"], "the status for uid 0: granted, as it always is to root", 0],
     [

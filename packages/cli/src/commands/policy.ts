@@ -22,7 +22,9 @@ import {
   readAccounts,
   readPolicy,
   type Step,
+  typeOfProtocol,
   TYPES,
+  vainWarning,
 } from "@xsocket/server";
 import { command, flag, type Given, once, option } from "../command.ts";
 import { userPath } from "../directory.ts";
@@ -41,7 +43,7 @@ const question = {
     "Its supplementary groups: names or ids, separated by commas (default: that user's)",
   ),
   family: option("FAMILY", "What is asked for, as AF_INET6 or inet6 (default: AF_INET)"),
-  type: option("TYPE", "As SOCK_DGRAM or dgram (default: SOCK_STREAM)"),
+  type: option("TYPE", "As SOCK_DGRAM or dgram (default: SOCK_STREAM, or what the protocol has)"),
   protocol: option("PROTOCOL", "As IPPROTO_MPTCP or mptcp (default: 0)"),
   status: flag("Ask for the status instead of a socket"),
 } as const satisfies ArgsDef;
@@ -71,12 +73,10 @@ function asked(given: PolicyArgs): Asked {
     if (lost === undefined) return { kind: "status" };
     throw new MisuseError(`--status asks for no socket: leave --${lost} out`);
   }
-  return {
-    kind: "socket",
-    domain: number(FAMILIES, "family", given.family, AF_INET),
-    type: number(TYPES, "type", given.type, SOCK_STREAM),
-    protocol: number(PROTOCOLS, "protocol", given.protocol, 0),
-  };
+  const domain = number(FAMILIES, "family", given.family, AF_INET);
+  const protocol = number(PROTOCOLS, "protocol", given.protocol, 0);
+  const type = number(TYPES, "type", given.type, typeOfProtocol(domain, protocol) ?? SOCK_STREAM);
+  return { kind: "socket", domain, type, protocol };
 }
 
 function named(name: string): Identity {
@@ -116,7 +116,7 @@ function check(policy: Policy): void {
     (rule, index) => `${index + 1}  ${rule.name}: ${describeRule(rule)}`,
   );
   lines([...rules, "everything else: deny"]);
-  const warning = closedWarning(policy) ?? lateWarning(policy);
+  const warning = closedWarning(policy) ?? lateWarning(policy) ?? vainWarning(policy);
   if (warning !== undefined) words.warn(warning);
 }
 

@@ -1,5 +1,14 @@
-import { type Asked, type Asker, canonical, isInet, type Mismatch, mismatch } from "./match.ts";
-import { FAMILIES, nameOf, PROTOCOLS, TYPES } from "./names.ts";
+import { AF_INET, SOCK_RAW } from "@xsocket/protocol";
+import {
+  type Asked,
+  type Asker,
+  canonical,
+  isInet,
+  type Mismatch,
+  mismatch,
+  typeOfProtocol,
+} from "./match.ts";
+import { FAMILIES, nameOf, type Names, PROTOCOLS, TYPES } from "./names.ts";
 import { formatIds } from "./ids.ts";
 import type { Policy, Rule } from "./rule.ts";
 
@@ -12,6 +21,10 @@ export function describeAsked(asked: Asked): string {
   return `${nameOf(FAMILIES, domain)} ${nameOf(TYPES, type)} ${named}`;
 }
 
+function namesOf(names: Names, values: readonly number[]): string {
+  return values.map((value) => nameOf(names, value)).join(",");
+}
+
 /** Writes a rule in one line, as `xsocket policy check` lists it. */
 export function describeRule(rule: Rule): string {
   const parts = [
@@ -19,9 +32,9 @@ export function describeRule(rule: Rule): string {
     rule.kind === "socket" ? undefined : describeAsked({ kind: rule.kind }),
     rule.uids && `uid ${formatIds(rule.uids)}`,
     rule.gids && `gid ${formatIds(rule.gids)}`,
-    rule.families?.map((value) => nameOf(FAMILIES, value)).join(","),
-    rule.types?.map((value) => nameOf(TYPES, value)).join(","),
-    rule.protocols?.map((value) => nameOf(PROTOCOLS, value)).join(","),
+    rule.families && namesOf(FAMILIES, rule.families),
+    rule.types && namesOf(TYPES, rule.types),
+    rule.protocols && namesOf(PROTOCOLS, rule.protocols),
     rule.socketsPerMinute && `${rule.socketsPerMinute} sockets a minute`,
     rule.connections && `${rule.connections} connections`,
   ];
@@ -56,6 +69,29 @@ export function lateWarning({ rules }: Policy): string | undefined {
   if (!first || late.length === 0) return undefined;
   const what = first.allow ? "ordinary" : "all";
   return `${first.name} decides about ${what} sockets for everybody, so those after it do not (${late.map(({ name }) => name).join(", ")}): put it last`;
+}
+
+/* Why a rule that allows sockets allows none: its types and its protocols do not go together. */
+function whyVain({ allow, families = [AF_INET], types, protocols }: Rule): string | undefined {
+  if (!allow || !types || !protocols || types.includes(SOCK_RAW)) return undefined;
+  const isVain = families.every((family) =>
+    protocols.every((protocol) => {
+      const type = typeOfProtocol(family, protocol);
+      return type !== undefined && !types.includes(type);
+    }),
+  );
+  if (!isVain) return undefined;
+  return `no ${namesOf(TYPES, types)} socket has the protocol ${namesOf(PROTOCOLS, protocols)}`;
+}
+
+/** The warning about a rule that was meant to allow something, and allows only what the kernel does not have. */
+export function vainWarning({ rules }: Policy): string | undefined {
+  for (const rule of rules) {
+    const why = whyVain(rule);
+    if (why !== undefined)
+      return `${rule.name} allows nothing, since ${why}: leave its type or its protocol out`;
+  }
+  return undefined;
 }
 
 /** How the trial of one rule ended: it decided, or what in it did not match. */

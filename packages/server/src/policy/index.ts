@@ -3,7 +3,7 @@ export * from "./builtin.ts";
 export * from "./describe.ts";
 export * from "./error.ts";
 export { type IdRange, parseIds } from "./ids.ts";
-export type { Asked, Asker, Mismatch } from "./match.ts";
+export { type Asked, type Asker, type Mismatch, typeOfProtocol } from "./match.ts";
 export { FAMILIES, knownOf, type Names, numberOf, PROTOCOLS, TYPES } from "./names.ts";
 export * from "./parse.ts";
 export { QUOTA_MAX } from "./read-rule.ts";

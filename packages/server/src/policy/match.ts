@@ -55,9 +55,24 @@ const MEANT = new Map<number, number>([
   [SOCK_DCCP, IPPROTO_DCCP],
 ]);
 
+/* The protocols of IPv4 and IPv6 that have one type, beside SOCK_RAW; others may have several, or no other. */
+const ONLY_TYPE = new Map<number, number>([
+  [IPPROTO_TCP, SOCK_STREAM],
+  [IPPROTO_MPTCP, SOCK_STREAM],
+  [IPPROTO_SMC, SOCK_STREAM],
+  [IPPROTO_UDP, SOCK_DGRAM],
+  [IPPROTO_UDPLITE, SOCK_DGRAM],
+  [IPPROTO_DCCP, SOCK_DCCP],
+]);
+
 /** Whether a family is IPv4 or IPv6. */
 export function isInet(domain: number): boolean {
   return domain === AF_INET || domain === AF_INET6;
+}
+
+/** The type of the sockets of a protocol, unless they are raw; undefined if they may have another. */
+export function typeOfProtocol(domain: number, protocol: number): number | undefined {
+  return isInet(domain) ? ONLY_TYPE.get(protocol) : undefined;
 }
 
 /** Whether a type without flags is one of the two that are ordinary. */
