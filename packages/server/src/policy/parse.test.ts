@@ -203,6 +203,10 @@ describe("invalid policies", () => {
     expect(() => readPolicy(dir.path)).toThrow("(EISDIR). Give the path of a file that");
     expect(() => readPolicy(dir.join("loop"))).toThrow("(ELOOP). The symbolic links in the path");
     expect(() => readPolicy(dir.join("n".repeat(256)))).toThrow("(ENAMETOOLONG). Use a shorter");
+    const descriptor =
+      "(ENOENT). There is no such descriptor in this process, and --user keeps none.";
+    for (const path of ["/dev/fd/999999", "/proc/self/fd/999999"])
+      expect(() => readPolicy(path)).toThrow(descriptor);
   });
 
   test("reports a directory that has replaced the file", () => {

@@ -34,6 +34,14 @@ function fill(fd: number, path: string, bytes: Uint8Array): number {
   return length;
 }
 
+/* A shell's <(command), for one, is the path of a descriptor, and --user keeps none for the program that it starts. */
+function remedyFor(path: string, code: string): string {
+  const remedy = "Give the path of a file that the server's user may read";
+  if (code !== "ENOENT" || !/^\/(?:proc\/self|dev)\/fd\//.test(path))
+    return REMEDIES[code] ?? remedy;
+  return `There is no such descriptor in this process, and --user keeps none. ${remedy}`;
+}
+
 function readOpen(fd: number, path: string, again: boolean): string {
   const found = fstatSync(fd);
   // reading a directory gives its own error
@@ -62,8 +70,7 @@ export function readText(path: string, again: boolean): string {
   } catch (error) {
     if (error instanceof PolicyError) throw error;
     const code = codeOf(error);
-    const remedy = REMEDIES[code] ?? "Give the path of a file that the server's user may read";
-    throw failure(path, `cannot be read (${code}). ${remedy}`, { cause: error });
+    throw failure(path, `cannot be read (${code}). ${remedyFor(path, code)}`, { cause: error });
   } finally {
     if (fd >= 0) closeSync(fd);
   }
