@@ -112,11 +112,11 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
   ask: {
     EPERM: [
       "the server's policy refuses this kind of socket to this user, a quota is used up, or the server is not allowed to make it",
-      "The server's log says which, and names the rule. Without a policy only IPv4 and IPv6 sockets of type stream and dgram are allowed.",
+      "The server's log says which, and names the rule. A server that has no policy allows only IPv4 and IPv6 sockets of type stream and dgram.",
     ],
     "EPERM, @name": [
       "the server's policy refuses this kind of socket to this user, a quota is used up, or the server is not allowed to make it",
-      "The server's log says which, and names the rule. Without a policy an abstract name serves only root and the server's own user: let others in with --allow-user, or have the server listen at a path.",
+      "The server's log says which, and names the rule. A server that has no policy serves at an abstract name only root and its own user: let others in with --allow-user, or have the server listen at a path.",
     ],
     EACCES: [
       "the server is not allowed to make this kind of socket, or SELinux keeps it from this program",
