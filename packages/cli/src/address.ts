@@ -6,9 +6,15 @@ import { MisuseError } from "./errors.ts";
  * Reads the address of a control socket as the user has given it.
  *
  * @returns an absolute path or `@name`, so that it means the same in any directory
- * @throws {MisuseError} if it does not fit a socket address, is empty, or is a path that {@link userPath} refuses
+ * @throws {MisuseError} if it does not fit a socket address, is empty or a URL, or is a path that {@link userPath}
+ * refuses
  */
 export function controlSocket(text: string): string {
+  // as other programs write it; the path is meant, not the directory "unix:" here
+  if (/^unix:/i.test(text))
+    throw new MisuseError(
+      `${text} is not the address of a control socket: give a path, or @name, without "${text.slice(0, 5)}"`,
+    );
   try {
     const { kind } = parseAddress(text);
     return kind === "abstract" ? text : formatAddress(parseAddress(userPath(text)));
