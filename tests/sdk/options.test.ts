@@ -293,6 +293,17 @@ test("connect has Bun check handlers and TLS options before anything is connecte
     );
 });
 
+test.each(["http://127.0.0.1", "https://web.test/page", "127.0.0.1:80", "web.test:80", "[::1]:80"])(
+  "connect says that the hostname %s is more than a name, and asks no name server",
+  async (hostname) => {
+    const connecting = connect({ via: "/nowhere", hostname, port: 80, socket: { data() {} } });
+    await expect(connecting).rejects.toMatchObject({
+      code: "ENOTFOUND",
+      remedy: "Give the host alone: no URL, and its port as port.",
+    });
+  },
+);
+
 test("serve and udp take an empty hostname as none, and connect rejects it and missing handlers", async () => {
   await using server = await startServer();
   const place = { via: server.path, hostname: "", port: 0 };

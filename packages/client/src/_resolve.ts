@@ -99,6 +99,11 @@ export function literalIp(hostname: string): IpAddress | undefined {
   return parseIp(hostname) ?? parseIp(asciiOf(hostname));
 }
 
+/* Whether a host name is a URL, or has a port behind it. */
+function isMoreThanName(hostname: string): boolean {
+  return /:\/\/|^[^:]*:\d+$|\]:\d+$/.test(hostname);
+}
+
 /* RFC 6761: localhost never reaches a name server. */
 function loopback(hostname: string): string[] {
   return /(^|\.)localhost\.?$/i.test(hostname) ? ["127.0.0.1", "::1"] : [];
@@ -232,5 +237,8 @@ export async function resolve(
     throw error;
   }
   const found = `${hostname} has no address in the target namespace`;
-  throw resolveError(request, { code: "ENOTFOUND", found });
+  const remedy = isMoreThanName(hostname)
+    ? "Give the host alone: no URL, and its port as port."
+    : undefined;
+  throw resolveError(request, { code: "ENOTFOUND", found, remedy });
 }
