@@ -44,7 +44,7 @@ async function runOne(definition: Command, name: string, argv: readonly string[]
   if (lost !== undefined)
     throw new MisuseError(`"${lost}" is not UTF-8: give what is, such as the path of a link`);
   if (program[0] === "") throw new MisuseError(`the program's name is empty: see "${help}"`);
-  checkOptions(own, definition.args ?? {}, help, definition.program !== undefined);
+  await checkOptions(own, definition.args ?? {}, help, definition.program !== undefined);
   const data: Invocation = { program, programIndex, planFd };
   await runCommand({ ...definition, args: lenient(definition) }, { rawArgs: [...own], data });
 }

@@ -1,8 +1,9 @@
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import type { ArgsDef } from "citty";
 import { argumentsOf, optionsOf } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
 import { MisuseError } from "./errors.ts";
-import { suggestion } from "./nearest.ts";
+import { nearest } from "./nearest.ts";
 
 /* The table of options as node:util wants it. */
 function config(args: ArgsDef): ParseArgsOptionsConfig {
@@ -24,13 +25,25 @@ type Token = ReturnType<typeof parse>["tokens"][number];
 type Values = ReturnType<typeof parse>["values"];
 type Option = Extract<Token, { kind: "option" }>;
 
+/* The commands that have an option, in the order of the help. */
+async function commandsWith(option: string): Promise<string[]> {
+  const found = Object.entries(COMMANDS).map(async ([name, load]) => {
+    const isThere = optionsOf((await load()).args).some(([known]) => `--${known}` === option);
+    return isThere ? [`xsocket ${name}`] : [];
+  });
+  return (await Promise.all(found)).flat();
+}
+
 /* What is wrong with an unknown option, up to where the help is named. */
-function unknown(option: string, args: ArgsDef): string {
+async function unknown(option: string, args: ArgsDef): Promise<string> {
   if (option === "--help") return "the option --help takes no value:"; // without a value it was handled before
   if (option === "--socket" && args["address"])
     return "there is no option --socket: give only the control socket, or";
   const known = [...optionsOf(args).map(([name]) => name), "help"].map((name) => `--${name}`);
-  return `there is no option ${option}${suggestion(option, known)}:`;
+  const meant = nearest(option, known);
+  if (meant !== undefined) return `there is no option ${option} (did you mean ${meant}?):`;
+  const others = (await commandsWith(option)).join(", ");
+  return `there is no option ${option}${others && ` here (it belongs to ${others})`}:`;
 }
 
 /* The same of one that the table has. */
@@ -97,12 +110,12 @@ function extraArgument(
  * @param program whether the command takes a program after "--"
  * @throws {MisuseError}
  */
-export function checkOptions(
+export async function checkOptions(
   argv: readonly string[],
   args: ArgsDef,
   help: string,
   program = false,
-): void {
+): Promise<void> {
   const options = config(args);
   const { tokens, values } = parse(argv, options);
   // first: if the "--" in front of a program is forgotten, the error should not be about the program's own options
@@ -116,7 +129,8 @@ export function checkOptions(
     const type = options[token.name]?.type;
     // as it was given: node:util splits several letters behind one dash, such as -port
     const given = argv[token.index]?.replace(/(?<=[^-])=.*/s, "") ?? "";
-    const wrong = type === undefined ? unknown(given, args) : misused(token, type === "boolean");
+    const wrong =
+      type === undefined ? await unknown(given, args) : misused(token, type === "boolean");
     if (wrong !== undefined) throw new MisuseError(`${wrong} see "${help}"`);
   }
   checkEmpty(values, help);
