@@ -86,6 +86,17 @@ test.skipIf(isContained)("--metrics-remote serves metrics at 0.0.0.0", async () 
   expect(await server.stop()).toBe(0);
 });
 
+const GID = process.getegid?.() ?? 0;
+
+test.each([
+  ["--mode 0000", "only root can connect with mode 0000"],
+  [`--mode 0555 --group ${GID}`, "only root can connect with mode 0555"],
+  [`--mode 0646 --group ${GID}`, `the group ${GID} cannot connect with mode 0646`],
+])("serve warns that %s keeps out whom it should let in", async (words, warning) => {
+  await using server = await startServer({ args: words.split(" ") });
+  await server.program.says(new RegExp(`warning: ${warning}, since .*, as in --mode 0660\n`));
+});
+
 test("xsocket-server is serve, also through a link in npm's directories", async () => {
   using dir = tempDir();
   await using one = here.spawn([`${XSOCKET}-server`, dir.join("one")]);

@@ -55,7 +55,8 @@ export function takeActivation(
   return { fd: LISTEN_FDS_START, own: name === BOUND_NAME };
 }
 
-const octal = (mode: number): string => mode.toString(8).padStart(4, "0");
+/** Writes permission bits as users give them. */
+export const octal = (mode: number): string => mode.toString(8).padStart(4, "0");
 
 /**
  * Compares the file of a socket that was passed at start with the options that such a socket overrides: it may

@@ -5,11 +5,11 @@ import { DEFAULT_BOUNDS } from "../bounds.ts";
 import { bindControl } from "../control/listen.ts";
 import { ServeError } from "../error.ts";
 import { type Log, say, wantedOf } from "../log.ts";
-import type { ServeOptions } from "../options.ts";
+import { DEFAULT_MODE, type ServeOptions } from "../options.ts";
 import { serve, type Server } from "../server.ts";
 import { type Signalled, untilSignal } from "../signals.ts";
 import { inFormerNamespace, outOfReach } from "../status.ts";
-import { type Activation, overridden, takeActivation } from "./activation.ts";
+import { type Activation, octal, overridden, takeActivation } from "./activation.ts";
 import { barrierTo } from "./barrier.ts";
 import { execAs, type Successor } from "./drop.ts";
 import { type MetricsAddress, serveMetrics } from "./metrics.ts";
@@ -164,6 +164,14 @@ function warnOfFitting(options: Said, { bounds }: Server): void {
   }
 }
 
+/* Warns of permissions with which nobody can connect, or not the group that was named: that takes the one to write. */
+function warnOfClosed({ mode = DEFAULT_MODE, group, log }: Said): void {
+  const found = `mode ${octal(mode)}, since that takes permission to write: give it, as in --mode 0660`;
+  if ((mode & 0o222) === 0) say(log, "warning", "mode", `only root can connect with ${found}`);
+  else if (group !== undefined && (mode & 0o020) === 0)
+    say(log, "warning", "mode", `the group ${group} cannot connect with ${found}`);
+}
+
 function warnOfOverridden(options: Said, { address }: Server): void {
   for (const message of overridden(options, address))
     say(options.log, "warning", "activation", message);
@@ -187,6 +195,7 @@ async function start(
   say(options.log, "info", "serving", `serving at ${server.address}`);
   warnOfFitting(options, server);
   if (activation?.own === false) warnOfOverridden(given, server);
+  else warnOfClosed(given);
   notifier.ready(describe(server));
   letGoOfStart(sys);
   return announced(server, notifier, look, options.log);
