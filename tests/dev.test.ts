@@ -172,6 +172,8 @@ test("a wrong argument is refused in one line, and nothing is installed or built
       "test scripts/suites/libuv.suite tests/nosuch.test.ts",
       "there is no file tests/nosuch.test.ts",
     ],
+    ["test nosuch.test.ts", "there is no file nosuch.test.ts"],
+    ["test -t libuv.c test_nosuch.c", "there is no file test_nosuch.c"],
     ["systemd-test units", "units is one argument too many: see ./dev help"],
     ["systemd-test -t units x", "x is one argument too many: see ./dev help"],
     ["bench", "say which bench: ./dev bench server|sdk|xbind"],
