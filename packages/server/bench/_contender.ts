@@ -2,7 +2,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
-import { DEFAULT_BOUNDS } from "../src/index.ts";
 import { libraryPath, loadSyscalls } from "@xsocket/xbind-native";
 
 /** The native programs of packages/xbind-native/bench. */
@@ -50,12 +49,7 @@ export class Contender implements AsyncDisposable {
   }
 
   static ours(name: string, path: string, threads: number): Promise<Contender> {
-    const options = {
-      threads,
-      "max-connections-per-user": DEFAULT_BOUNDS.maxConnections,
-      "log-level": "warning",
-    };
-    const words = Object.entries(options).flatMap(([option, value]) => [`--${option}`, `${value}`]);
+    const words = ["--threads", `${threads}`, "--log-level", "warning"];
     return Contender.start(name, path, [COMMAND, "serve", path, ...words]);
   }
 
