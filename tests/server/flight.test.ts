@@ -55,8 +55,7 @@ test.if(isRoot)(
   async () => {
     await using server = await startServer({ args: ["--mode", "0666", "--max-in-flight", "40"] });
     const { path } = server;
-    await using users = new AsyncDisposableStack();
-    users.use(await holding(path, 65534, 40, "unread"));
+    await using _ = await holding(path, 65534, 40, "unread");
     expect(askStatus(native, path, 1000).stats).toMatchObject({
       inFlight: 30,
       refusedInFlight: 10,

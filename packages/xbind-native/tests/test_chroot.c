@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_chroot.c - a daemon that changes its root before it binds */
 #include "support/jail.h"
+#include "support/limit.h"
 #include "support/thread.h"
 
 #include <fcntl.h>
@@ -10,7 +11,6 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 /* Several sockets are bound in the jail, and again after a second chroot. */
@@ -221,15 +221,13 @@ static void test_other_user_reaches(void)
 static void test_no_room(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
-	struct rlimit limit, none;
+	rlim_t before;
 
 	enter_jail();
-	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+	before = limit_fds(0);
 	if (pair_preloaded())
 		CHECK_FAILS(pair_bind(fd, next_port), EMFILE);
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit_fds(before);
 	CHECK(pair_binds_there(fd, next_port++));
 }
 

@@ -2,6 +2,7 @@
 /* test_log_failed.c - what the library logs of what fails */
 #include "support/child.h"
 #include "support/forbid.h"
+#include "support/limit.h"
 #include "support/logged.h"
 
 #include <fcntl.h>
@@ -10,7 +11,6 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
@@ -59,9 +59,7 @@ static void case_jail(void)
 
 static void case_full_jail(void)
 {
-	const struct rlimit full = {STDERR_FILENO + 1, STDERR_FILENO + 1};
-
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &full), 0);
+	limit_fds(STDERR_FILENO + 1);
 	CHECK_EQ(chroot("/"), 0);
 	_exit(0); /* LeakSanitizer needs a descriptor */
 }
@@ -89,10 +87,9 @@ static void case_other_user(void)
 static void case_full(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
-	const struct rlimit limit = {(rlim_t)fd + 1, (rlim_t)fd + 1};
 
 	CHECK_EQ(chroot("/proc"), 0);
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit_fds((rlim_t)fd + 1);
 	CHECK_EQ(pair_bind(fd, 3000), pair_preloaded() ? -1 : 0);
 	_exit(0); /* LeakSanitizer needs /proc */
 }
