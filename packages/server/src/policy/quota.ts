@@ -82,12 +82,12 @@ export class Quotas {
     }
   }
 
-  /** Gives back what a connection counted for, when it ends. */
-  close(fd: number): void {
-    if ((this.#held[fd] ?? 0) === 0) return;
+  /** Gives back what a connection counted for, when it ends. Returns whether it did count. */
+  close(fd: number): boolean {
+    if ((this.#held[fd] ?? 0) === 0) return false;
     this.#lock.acquire();
     try {
-      this.#letGo(fd);
+      return this.#letGo(fd);
     } finally {
       this.#lock.release();
     }
@@ -162,11 +162,12 @@ export class Quotas {
     return true;
   }
 
-  #letGo(fd: number): void {
+  #letGo(fd: number): boolean {
     const row = (this.#held[fd] ?? 0) - 1;
-    if (row < 0) return;
+    if (row < 0) return false;
     this.#set(row, ROW.connections, this.#get(row, ROW.connections) - 1);
     this.#held[fd] = 0;
+    return true;
   }
 
   #countSocket(rule: Rule, row: number, now: number): boolean {

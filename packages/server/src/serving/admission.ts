@@ -2,6 +2,7 @@ import { errno } from "@xsocket/xbind-native";
 import { roomFor } from "../bounds.ts";
 import { FIELD } from "../memory/memory.ts";
 import type { Connections } from "./connections.ts";
+import { Elsewhere } from "./elsewhere.ts";
 import { describePeer, type Peer } from "./peer.ts";
 import type { Context } from "./thread.ts";
 
@@ -14,6 +15,7 @@ export class Admission {
   readonly #connections: Connections;
   readonly #peer: Peer;
   readonly #makeRoom: () => number;
+  readonly #elsewhere: Elsewhere;
 
   /** @param makeRoom closes connections whose clients have gone, and tells how many */
   constructor(context: Context, connections: Connections, peer: Peer, makeRoom: () => number) {
@@ -21,6 +23,7 @@ export class Admission {
     this.#connections = connections;
     this.#peer = peer;
     this.#makeRoom = makeRoom;
+    this.#elsewhere = new Elsewhere(context, () => true);
   }
 
   /**
@@ -35,21 +38,44 @@ export class Admission {
     if (error < 0) return this.#unknown(-error);
     this.#connections.open(fd);
     const account = shared.get(fd, FIELD.account);
-    const { maxConnections, maxConnectionsPerUid } = options.bounds;
-    const isUserBound = maxConnectionsPerUid < maxConnections; // else maxConnections is the bound to name
-    if (isUserBound && shared.connectionsOf(account) > maxConnectionsPerUid) {
-      while (shared.connectionsOf(account) > maxConnectionsPerUid && this.#makeRoom() > 0);
-      if (shared.connectionsOf(account) > maxConnectionsPerUid && !this.#connections.evict(account))
-        return this.#over(fd, errno.EMFILE, `the user has ${maxConnectionsPerUid}`);
-    }
-    if (shared.connections() > this.#room(account)) {
-      while (shared.connections() > this.#room(account) && this.#makeRoom() > 0);
-      const room = this.#room(account); // some of this user's own may have been over
-      const among = room === maxConnections ? -1 : account;
-      const fits = shared.connections() <= room || this.#connections.evict(among);
-      if (!fits && !this.#fitsSpare(fd)) return this.#over(fd, errno.ENFILE, `there are ${room}`);
-    }
+    if (this.#isUserOver(account))
+      return this.#over(fd, errno.EMFILE, `the user has ${options.bounds.maxConnectionsPerUid}`);
+    if (this.#isFull(account) && !this.#fitsSpare(fd))
+      return this.#over(fd, errno.ENFILE, `there are ${this.#room(account)}`);
     return 0;
+  }
+
+  #isUserOver(account: number): boolean {
+    const { shared, options } = this.#context;
+    const { maxConnections, maxConnectionsPerUid } = options.bounds;
+    if (maxConnectionsPerUid >= maxConnections) return false; // maxConnections is the bound to name
+    if (shared.connectionsOf(account) <= maxConnectionsPerUid) return false;
+    const over = () => shared.connectionsOf(account) - maxConnectionsPerUid;
+    return !this.#makesRoom(() => account, over);
+  }
+
+  #isFull(account: number): boolean {
+    const { shared, options } = this.#context;
+    const over = () => shared.connections() - this.#room(account);
+    const among = () => (this.#room(account) === options.bounds.maxConnections ? -1 : account);
+    return shared.connections() > this.#room(account) && !this.#makesRoom(among, over);
+  }
+
+  /*
+   * Whether so many are over, or one can be evicted, that the last one has room.
+   *
+   * @param among the account that they are of, -1 for any
+   */
+  #makesRoom(among: () => number, over: () => number): boolean {
+    while (over() > 0 && this.#makeRoom() > 0);
+    for (let needed = over(); needed > 0; needed = over()) {
+      const account = among(); // some of this user's own may have been over
+      if (this.#elsewhere.hasRoom(account, needed)) return true;
+      if (over() < needed) continue; // another thread has closed some meanwhile
+      this.#elsewhere.noteFull(account);
+      return this.#connections.evict(account);
+    }
+    return true;
   }
 
   /* The connections up to which one of this account is served; it counts already. */

@@ -14,6 +14,7 @@ import { latencyCounter, refusalCounter, socketCounter } from "../stats.ts";
 import { readStatus } from "../status.ts";
 import { Closes } from "./closes.ts";
 import type { Connections } from "./connections.ts";
+import { Elsewhere } from "./elsewhere.ts";
 import type { Refusal, SocketRequest } from "./judge.ts";
 import type { Peer } from "./peer.ts";
 import { Reporter } from "./reporter.ts";
@@ -40,6 +41,7 @@ export class Answerer {
   readonly #room: Room;
   readonly #stamp: Stamp;
   readonly #endGone: () => number;
+  readonly #elsewhere: Elsewhere;
 
   /** @param endGone closes connections whose clients have gone, and tells how many; they count until then */
   constructor(context: Context, connections: Connections, peer: Peer, endGone: () => number) {
@@ -52,6 +54,7 @@ export class Answerer {
     this.#room = new Room(context, connections);
     this.#stamp = new Stamp(context);
     this.#endGone = endGone;
+    this.#elsewhere = new Elsewhere(context, (gone) => context.judge.ended(gone));
   }
 
   /** Reads one request of a connection and answers it. */
@@ -115,8 +118,7 @@ export class Answerer {
     this.#peer.look(fd);
     const { judge } = this.#context;
     let error = judge.decide(this.#peer, request);
-    while (error !== 0 && judge.refusal === "connections" && this.#endGone() > 0)
-      error = judge.decide(this.#peer, request);
+    if (error !== 0 && judge.refusal === "connections") error = this.#decideAgain(fd);
     if (error !== 0)
       return judge.refusal ? this.#deny(fd, error, judge.refusal) : this.#notMade(fd, error);
     if (!this.#isRoomFor(fd)) return this.#tooMany(fd, "sockets in flight");
@@ -124,6 +126,20 @@ export class Answerer {
     if (this.#closes.holdsBack(this.#peer.uid, domain, type))
       return this.#tooMany(fd, "slow closes of sockets in flight");
     return this.#handOver(fd);
+  }
+
+  /* A quota of connections refuses only when those that are over have been taken out of it. */
+  #decideAgain(fd: number): number {
+    const { shared, judge } = this.#context;
+    const account = shared.get(fd, FIELD.account);
+    for (;;) {
+      const mayHelp = this.#endGone() > 0 || this.#elsewhere.hasRoom(account, 1);
+      const error = judge.decide(this.#peer, this.#request);
+      if (error === 0 || judge.refusal !== "connections") return error;
+      if (mayHelp) continue;
+      this.#elsewhere.noteFull(account);
+      return error;
+    }
   }
 
   #isRoomFor(fd: number): boolean {

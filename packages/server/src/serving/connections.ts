@@ -8,6 +8,7 @@ import {
   errno,
   errnoName,
   SHUT_RDWR,
+  type Syscalls,
 } from "@xsocket/xbind-native";
 import { UNREAD } from "../memory/flight.ts";
 import { COUNTER, FIELD, STATE, THREAD } from "../memory/memory.ts";
@@ -17,6 +18,11 @@ import type { Context } from "./thread.ts";
 
 /* SIOCOUTQ still gives 1 byte in the instant in which the kernel frees a packet that the peer has received. */
 const BEING_FREED = 1;
+
+/** Whether the peer of a connection has received its last reply, or is gone. Any thread may ask. */
+export function isReceived(sys: Syscalls, fd: number): boolean {
+  return sys.sendQueue(fd) <= BEING_FREED;
+}
 
 /* What a call gives when the client has hung up. */
 const HUNG_UP = new Set([errno.EPIPE, errno.ECONNRESET]);
@@ -63,7 +69,7 @@ export class Connections {
   isUnread(fd: number): boolean {
     const { shared, sys } = this.#context;
     if (shared.flight.unread(fd) === UNREAD.none) return false;
-    if (sys.sendQueue(fd) > BEING_FREED) return true;
+    if (!isReceived(sys, fd)) return true;
     shared.flight.setUnread(fd, UNREAD.none);
     return false;
   }
@@ -217,6 +223,6 @@ export class Connections {
    */
   recount(account: number): boolean {
     const { shared, sys } = this.#context;
-    return shared.flight.recount(account, (fd) => sys.sendQueue(fd) <= BEING_FREED);
+    return shared.flight.recount(account, (fd) => isReceived(sys, fd));
   }
 }

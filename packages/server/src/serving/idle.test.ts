@@ -86,22 +86,3 @@ test("waits per account after searches without result", () => {
   now = 20;
   expect([order.oldest(0), order.oldest(1)]).toEqual([6, 7]);
 });
-
-test("forgets searches without result when there are many accounts", () => {
-  const shared = idleConnections(ORDER);
-  const order = new IdleOrder(shared, () => 0, nothingSettled);
-  for (let account = 2; account < 500; account++) expect(order.oldest(account)).toBe(-1);
-  expect(ORDER.map(() => take(shared, order, -1))).toEqual(ORDER);
-});
-
-test("remembers the searches for 64 accounts at most", () => {
-  let searches = 0;
-  const nothing = () => (searches++, false);
-  const order = new IdleOrder(idleConnections([]), () => 0, nothing);
-  for (let account = 0; account < 64; account++) order.oldest(account);
-  order.oldest(0);
-  expect(searches).toBe(64);
-  order.oldest(64);
-  order.oldest(0);
-  expect(searches).toBe(66);
-});

@@ -10,10 +10,12 @@
 import { UNREAD } from "../memory/flight.ts";
 import { FIELD, STATE } from "../memory/memory.ts";
 import type { Shared } from "../memory/shared.ts";
+import { Recent } from "./recent.ts";
 
 const KEPT = 64; // found by one search
-const EMPTY_MS = 2; // between searches that find none: in a flood each newcomer would make another one
-const ACCOUNTS_MAX = 64; // remembered at once
+
+/** Milliseconds between searches that find none: in a flood each newcomer would make another one. */
+export const EMPTY_MS = 2;
 
 interface Found {
   readonly fd: number;
@@ -25,8 +27,8 @@ export class IdleOrder {
   readonly #shared: Shared;
   readonly #now: () => number;
   readonly #recount: (account: number) => boolean;
-  readonly #found = new Map<number, Found[]>();
-  readonly #emptyUntil = new Map<number, number>();
+  readonly #found = new Recent<Found[]>();
+  readonly #emptyUntil = new Recent<number>();
 
   /** @param recount asks about sockets in flight of an account, or (-1) of all; true if some were received */
   constructor(shared: Shared, now: () => number, recount: (account: number) => boolean) {
@@ -41,7 +43,7 @@ export class IdleOrder {
     if (kept >= 0 || this.#isKnownEmpty(account)) return kept;
     let fd = this.#searched(account);
     if (fd < 0 && this.#recount(account)) fd = this.#searched(account);
-    if (fd < 0) remember(this.#emptyUntil, account, this.#now() + EMPTY_MS);
+    if (fd < 0) this.#emptyUntil.set(account, this.#now() + EMPTY_MS);
     return fd;
   }
 
@@ -50,7 +52,7 @@ export class IdleOrder {
   }
 
   #searched(account: number): number {
-    remember(this.#found, account, this.#search(account));
+    this.#found.set(account, this.#search(account));
     return this.#next(account);
   }
 
@@ -72,8 +74,8 @@ export class IdleOrder {
     const { used } = flight;
     const found: Found[] = [];
     for (let fd = 0; fd < used; fd++) {
-      if (!shared.seemsIdle(fd)) continue;
-      if (account >= 0 && shared.get(fd, FIELD.account) !== account) continue;
+      if (shared.glance(fd, FIELD.state) !== STATE.idle) continue;
+      if (account >= 0 && shared.glance(fd, FIELD.account) !== account) continue;
       const since = shared.touchedAt(fd);
       if (found.length === KEPT && since >= (found.at(-1)?.since ?? Infinity)) continue;
       if (flight.unread(fd) === UNREAD.socket) continue;
@@ -88,15 +90,4 @@ function insert(found: Found[], next: Found): void {
   const at = found.findIndex((other) => other.since > next.since);
   found.splice(at < 0 ? found.length : at, 0, next);
   if (found.length > KEPT) found.pop();
-}
-
-/* Forgets the least recently used if there are too many: a flood comes from few accounts. */
-function remember<T>(about: Map<number, T>, account: number, value: T): void {
-  about.delete(account);
-  about.set(account, value);
-  if (about.size <= ACCOUNTS_MAX) return;
-  for (const oldest of about.keys()) {
-    about.delete(oldest);
-    return;
-  }
 }

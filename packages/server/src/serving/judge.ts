@@ -95,9 +95,9 @@ export class Judge {
     return firstMatch(this.#policy, peer, { kind: "status" })?.allow === true;
   }
 
-  /** Forgets a connection that has ended. */
-  ended(fd: number): void {
-    this.#quotas.close(fd);
+  /** Forgets a connection that has ended. Returns whether it counted. */
+  ended(fd: number): boolean {
+    return this.#quotas.close(fd);
   }
 
   #unruled(request: SocketRequest): number {

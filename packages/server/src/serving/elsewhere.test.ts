@@ -1,0 +1,128 @@
+import { expect, test } from "bun:test";
+import { POLLHUP } from "@xsocket/xbind-native";
+import { threadContext, threadOptions } from "../../test/thread.ts";
+import { UNREAD } from "../memory/flight.ts";
+import { createMemory, FIELD, STATE, THREAD } from "../memory/memory.ts";
+import type { Shared } from "../memory/shared.ts";
+import { Elsewhere } from "./elsewhere.ts";
+
+const DESCRIPTORS = 5001;
+const OWN = 0;
+const OTHER = 1;
+
+interface How {
+  /** Connections that have hung up. */
+  readonly gone: readonly number[];
+  /** Those with a socket that was not received. */
+  readonly unread?: readonly number[];
+  readonly threads?: number;
+  /** Happens while the kernel is asked. */
+  readonly meanwhile?: (shared: Shared) => void;
+  readonly use?: (fd: number) => boolean;
+}
+
+/** What thread 0 finds, with connections of account 5 by default, on a kernel and clock of our own. */
+function elsewhere(fds: readonly number[], how: How) {
+  const { gone, unread = [], threads = 2, meanwhile = () => {}, use = () => true } = how;
+  const asked: number[] = [];
+  let now = 100;
+  const context = threadContext(threadOptions(createMemory(DESCRIPTORS, 2), DESCRIPTORS), {
+    monotonic: () => now,
+    sendQueue: (fd) => (unread.includes(fd) ? 768 : 0),
+    pollMany(pairs, count) {
+      for (let i = 0; i < count; i++) {
+        const fd = pairs[2 * i] ?? -1;
+        asked.push(fd);
+        pairs[2 * i + 1] = gone.includes(fd) ? POLLHUP : 0;
+      }
+      meanwhile(context.shared);
+      return count;
+    },
+  });
+  const { shared } = context;
+  for (let thread = 0; thread < threads; thread++) shared.setThread(thread, THREAD.serves, 1);
+  for (const fd of fds) {
+    shared.set(fd, FIELD.state, STATE.idle);
+    shared.set(fd, FIELD.owner, OTHER);
+    shared.set(fd, FIELD.account, 5);
+    shared.touch(fd, fd);
+    shared.flight.setUnread(fd, UNREAD.none);
+  }
+  const wait = (ms: number) => void (now += ms);
+  return { elsewhere: new Elsewhere(context, use), shared, asked, wait };
+}
+
+test("counts connections of other threads that have hung up", () => {
+  const { elsewhere: found } = elsewhere([10, 11, 12, 13], { gone: [10, 12] });
+  expect([1, 2, 3].map((needed) => found.hasRoom(5, needed))).toEqual([true, true, false]);
+});
+
+test.each([
+  ["of its own", FIELD.owner, OWN, false],
+  ["of another account", FIELD.account, 6, false],
+  ["that is closed already", FIELD.state, STATE.free, false],
+  ["that another thread is at work on", FIELD.state, STATE.busy, true],
+  ["on its way to a thread", FIELD.state, STATE.moving, true],
+])("a connection %s", (_, field, value, counts) => {
+  const { elsewhere: found, shared } = elsewhere([10, 11], { gone: [10] });
+  shared.set(10, field, value);
+  expect(found.hasRoom(5, 1)).toBe(counts);
+});
+
+test("counts one in its own inbox, and for all accounts that of any", () => {
+  const { elsewhere: found, shared } = elsewhere([10], { gone: [10] });
+  shared.set(10, FIELD.owner, OWN);
+  shared.set(10, FIELD.state, STATE.moving);
+  expect(found.hasRoom(-1, 1)).toBe(true);
+});
+
+test("counts an evicted one, whose client is there", () => {
+  const { elsewhere: found, shared } = elsewhere([10], { gone: [] });
+  shared.set(10, FIELD.state, STATE.evicted);
+  expect(found.hasRoom(5, 1)).toBe(true);
+});
+
+test("does not count one whose client can still receive a socket", () => {
+  const { elsewhere: found } = elsewhere([10], { gone: [10], unread: [10] });
+  expect(found.hasRoom(5, 1)).toBe(false);
+});
+
+test.each([
+  ["is closed", (shared: Shared) => shared.set(10, FIELD.state, STATE.free)],
+  ["is that of another connection", (shared: Shared) => shared.touch(10, 999)],
+])("does not count a descriptor that %s when the kernel has answered", (_, meanwhile) => {
+  expect(elsewhere([10], { gone: [10], meanwhile }).elsewhere.hasRoom(5, 1)).toBe(false);
+});
+
+test("counts only what makes room", () => {
+  const held = new Set([11]);
+  const use = (fd: number) => held.delete(fd);
+  const { elsewhere: found } = elsewhere([10, 11, 12], { gone: [10, 11, 12], use });
+  expect([1, 2].map(() => found.hasRoom(5, 1))).toEqual([true, false]);
+});
+
+test("asks nothing where no other thread serves", () => {
+  const { elsewhere: found, asked } = elsewhere([10], { gone: [10], threads: 1 });
+  expect([found.hasRoom(5, 1), asked]).toEqual([false, []]);
+});
+
+test("spares a full account for a moment, and no other", () => {
+  const { elsewhere: found, wait } = elsewhere([10], { gone: [10] });
+  found.noteFull(5);
+  expect([found.hasRoom(5, 1), found.hasRoom(-1, 1)]).toEqual([false, true]);
+  wait(3);
+  expect(found.hasRoom(5, 1)).toBe(true);
+});
+
+test("looks at a bounded number of rows at once, and goes on behind them the next time", () => {
+  const { elsewhere: found } = elsewhere([5000], { gone: [5000] });
+  expect([1, 2].map(() => found.hasRoom(5, 1))).toEqual([false, true]);
+});
+
+test("asks about a bounded number at once, and goes on behind them the next time", () => {
+  const fds = Array.from({ length: 300 }, (_, i) => 10 + i);
+  const { elsewhere: found, asked } = elsewhere(fds, { gone: [305] });
+  expect([1, 2].map(() => found.hasRoom(5, 1))).toEqual([false, true]);
+  expect(asked.slice(0, 256)).toEqual(fds.slice(0, 256));
+  expect(asked[256]).toBe(fds[256]);
+});

@@ -1,0 +1,99 @@
+import { POLLHUP } from "@xsocket/xbind-native";
+import { FIELD, STATE } from "../memory/memory.ts";
+import { isReceived } from "./connections.ts";
+import { EMPTY_MS } from "./idle.ts";
+import { Recent } from "./recent.ts";
+import type { Context } from "./thread.ts";
+
+const MAX = 64; // descriptors in one call
+const CALLS_MAX = 4; // in one search
+const LOOKED_AT = 4096; // rows in one search
+
+/**
+ * Finds connections of other threads that are over: their clients have gone, or they were evicted. Such a
+ * connection counts until its own thread comes to closing it, and somebody would be refused, or closed, for it.
+ */
+export class Elsewhere {
+  readonly #context: Context;
+  readonly #use: (fd: number) => boolean;
+  readonly #pairs = new Int32Array(new ArrayBuffer(MAX * 8));
+  readonly #since = new Float64Array(MAX);
+  readonly #fullUntil = new Recent<number>();
+  #last = 0; // the connection that was looked at last
+
+  /** @param use tells whether one that is over makes room */
+  constructor(context: Context, use: (fd: number) => boolean) {
+    this.#context = context;
+    this.#use = use;
+  }
+
+  /** Whether so many make room, of one account or (-1) of all. */
+  hasRoom(account: number, needed: number): boolean {
+    const { shared, sys } = this.#context;
+    if (shared.serving() < 2 || sys.monotonic() < (this.#fullUntil.get(account) ?? 0)) return false;
+    return this.#search(account, needed) >= needed;
+  }
+
+  /** Spares an account that is full, or (-1) all, searches for a moment: each newcomer would make another one. */
+  noteFull(account: number): void {
+    this.#fullUntil.set(account, this.#context.sys.monotonic() + EMPTY_MS);
+  }
+
+  /* One round at most. The next search goes on behind this one. */
+  #search(account: number, needed: number): number {
+    const { used } = this.#context.shared.flight;
+    let left = Math.min(used, LOOKED_AT);
+    let found = 0;
+    for (let calls = 0; calls < CALLS_MAX && left > 0 && found < needed; calls++) {
+      let count = 0;
+      for (; left > 0 && count < MAX; left--) {
+        this.#last = (this.#last + 1) % used;
+        if (this.#isCandidate(this.#last, account)) this.#note(this.#last, count++);
+      }
+      if (count > 0) found += this.#look(count);
+    }
+    return found;
+  }
+
+  #isCandidate(fd: number, account: number): boolean {
+    const { shared, options } = this.#context;
+    const state = shared.glance(fd, FIELD.state);
+    if (state === STATE.free) return false;
+    if (account >= 0 && shared.glance(fd, FIELD.account) !== account) return false;
+    const isPosted = state === STATE.moving || state === STATE.evicted; // in an inbox, perhaps in our own
+    return isPosted || shared.glance(fd, FIELD.owner) !== options.index;
+  }
+
+  #note(fd: number, place: number): void {
+    this.#pairs[2 * place] = fd;
+    this.#pairs[2 * place + 1] = 0;
+    this.#since[place] = this.#context.shared.touchedAt(fd);
+  }
+
+  #look(count: number): number {
+    const { sys } = this.#context;
+    sys.pollMany(this.#pairs, count);
+    let found = 0;
+    for (let i = 0; i < count; i++) {
+      const fd = this.#pairs[2 * i] ?? 0;
+      const hasHungUp = ((this.#pairs[2 * i + 1] ?? 0) & POLLHUP) !== 0;
+      if (this.#isOver(fd, hasHungUp) && this.#isUnchanged(fd, i) && this.#use(fd)) found++;
+    }
+    return found;
+  }
+
+  /* One that is only shut down can still receive a socket, which stays in flight until then. */
+  #isOver(fd: number, hasHungUp: boolean): boolean {
+    const { shared, sys } = this.#context;
+    if (shared.get(fd, FIELD.state) === STATE.evicted) return true;
+    return hasHungUp && isReceived(sys, fd);
+  }
+
+  /* Otherwise its number may have been that of another descriptor when the kernel was asked. */
+  #isUnchanged(fd: number, place: number): boolean {
+    const { shared } = this.#context;
+    return (
+      shared.get(fd, FIELD.state) !== STATE.free && shared.touchedAt(fd) === this.#since[place]
+    );
+  }
+}
