@@ -4,7 +4,7 @@ import { descriptors } from "../../../../tests/harness/descriptors.ts";
 import { recorded } from "../../../../tests/harness/recorded.ts";
 import { tempDir } from "../../../../tests/harness/temp.ts";
 import { groupsOf, parseAccounts } from "./accounts.ts";
-import { describeAsked, describeRule, explain } from "./describe.ts";
+import { describeAsked, describeRule, explain, lateWarning } from "./describe.ts";
 import { PolicyError } from "./error.ts";
 import { parsePolicy, policyFile, readPolicy } from "./parse.ts";
 import { readRule } from "./read-rule.ts";
@@ -99,6 +99,14 @@ test("reads every known key and shows each in the description", () => {
   const rule = plainRule("r");
   describeRule(recorded(rule, told));
   expect(Object.keys(rule).filter((name) => !told.has(name))).toEqual(["name"]);
+});
+
+test("a rule that names anybody, or any kind of socket, is not one for everybody", () => {
+  const looked = new Set<string>();
+  const rule = plainRule("r");
+  lateWarning({ source: "test", rules: [recorded(rule, looked)] });
+  const others = Object.keys(rule).filter((name) => !looked.has(name));
+  expect(others).toEqual(["name", "allow", "socketsPerMinute", "connections"]);
 });
 
 const inWords = (domain: number, type: number, protocol: number) =>
