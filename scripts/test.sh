@@ -3,6 +3,11 @@
 set -eu
 . scripts/steps.sh
 
+# has FILE NAME: whether it is a directory with a file of such a name.
+has() {
+	[ -d "$1" ] && [ "$(find "$1" -name "$2" -print -quit)" ]
+}
+
 if [ $# -gt 0 ]; then
 	c_tests=''
 	for file in "$@"; do
@@ -12,7 +17,13 @@ if [ $# -gt 0 ]; then
 			file=${file##*/}
 			c_tests="$c_tests|${file%.c}"
 			;;
-		*) set -- "$@" "$file" ;;
+		*)
+			if has "$file" 'test_*.c'; then
+				c_tests="$c_tests|.*" # they are all in one directory
+				has "$file" '*.test.ts' || continue
+			fi
+			set -- "$@" "$file"
+			;;
 		esac
 	done
 	[ -z "$c_tests" ] || ctest --test-dir build/release --output-on-failure --no-tests=error \

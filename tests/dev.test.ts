@@ -256,6 +256,26 @@ test("the tests use another temporary directory if TMPDIR has special characters
   }
 });
 
+test("a directory stands for its tests in C, too", async () => {
+  using dir = tempDir();
+  const bin = dir.join("bin");
+  testsCheckout(dir.path, "bin", "c", "both", "other");
+  for (const name of ["c/test_one.c", "both/test_two.c", "both/two.test.ts", "other/three.test.ts"])
+    writeFileSync(dir.join(name), "");
+  for (const name of ["bun", "ctest"])
+    writeFileSync(join(bin, name), `#!/bin/sh\necho "${name} $*"\n`, { mode: 0o755 });
+  const env = { PATH: `${bin}:${process.env["PATH"]}` };
+  const told = async (...args: string[]) => {
+    const argv = ["sh", "scripts/test.sh", ...args];
+    const { stdout } = await here.run(argv, { cwd: dir.path, env });
+    const lines = stdout.split("\n").filter((line) => /^(bun|ctest)/.test(line));
+    return lines.map((line) => line.replace(/ .* /, " "));
+  };
+  expect(await told("c")).toEqual(["ctest ^(.*)(\\.|$)"]);
+  expect(await told("both")).toEqual(["ctest ^(.*)(\\.|$)", "bun both"]);
+  expect(await told("other")).toEqual(["bun other"]);
+});
+
 /* A test that never ends, with a process and a directory of its own. */
 const UNFINISHED = `import { test } from "bun:test";
 import { mkdtempSync } from "node:fs";
