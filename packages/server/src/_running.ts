@@ -1,6 +1,6 @@
 import { checked, reasonOf, type Syscalls } from "@xsocket/xbind-native";
 import { attempt } from "./_failure.ts";
-import { checkPolicy } from "./_options.ts";
+import { checkPolicy } from "./_check-options.ts";
 import type { Bounds } from "./bounds.ts";
 import type { Claim } from "./control/claim.ts";
 import { ServeError } from "./error.ts";

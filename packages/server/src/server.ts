@@ -1,7 +1,7 @@
 import { pathToFileURL } from "bun";
 import { join } from "node:path";
 import { loadSyscalls } from "@xsocket/xbind-native";
-import { checkedOptions } from "./_options.ts";
+import { checkedOptions } from "./_check-options.ts";
 import { lastingPath } from "./_path.ts";
 import { loadPolicy, release, RunningServer, type Server, warnIfClosed } from "./_running.ts";
 import { type Bounds, DEFAULT_BOUNDS, fitBounds } from "./bounds.ts";

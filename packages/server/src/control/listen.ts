@@ -11,7 +11,7 @@ import {
 import { dirname } from "node:path";
 import { type Address, DEFAULT_ADDRESS, parseAddress, ProtocolError } from "@xsocket/protocol";
 import { loadSyscalls, type Syscalls, tried } from "@xsocket/xbind-native";
-import { checkedOptions } from "../_options.ts";
+import { checkedOptions } from "../_check-options.ts";
 import { O_PATH } from "../_path.ts";
 import { type Bounds, fitBounds } from "../bounds.ts";
 import { ServeError } from "../error.ts";
