@@ -115,6 +115,17 @@ test("xbind(7) names the options without which bind fails", () => {
   expect([...names].filter((name) => !inWords.test(name) && !isNamed(name))).toEqual([]);
 });
 
+test("xbind(7) names the calls that the library hooks", () => {
+  const listed = textOf(join(NATIVE, "xbind/exports.map")).matchAll(/^\t\t(\w+);$/gm);
+  // the others are no calls of a program's source, or another form of one
+  const names = [...listed]
+    .map(([, name = ""]) => name)
+    .filter((name) => !/^_|^libxbind_|_af$/.test(name));
+  expect(names).toContain("bind");
+  const page = textOf("docs/man/xbind.7");
+  expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(page))).toEqual([]);
+});
+
 test("C and TypeScript have the same constants", () => {
   expect(constant("ADDRESS_DEFAULT")).toBe(DEFAULT_ADDRESS);
   expect(constant("HANDOVER_WAIT_MS")).toBe(String(DEFAULT_TIMEOUT_MS));
