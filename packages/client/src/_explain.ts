@@ -32,8 +32,9 @@ function isNoSocket(path: string): boolean {
 function rowFor(step: XSocketStep, code: string, server: string): string {
   const rows = TABLE[step] ?? {};
   if (server.startsWith("@")) return `${code}, @name` in rows ? `${code}, @name` : code;
-  const [home, other] = [`${code}, ~/`, `${code}, no socket`];
+  const [home, url, other] = [`${code}, ~/`, `${code}, URL`, `${code}, no socket`];
   if (home in rows && server.startsWith("~/")) return home;
+  if (url in rows && /^(unix|file):/i.test(server)) return url;
   return other in rows && isNoSocket(server) ? other : code;
 }
 

@@ -29,7 +29,7 @@ const NO_WATCH = [
 
 /**
  * Found and remedy by step and code; "SERVER" stands for the control socket's path, quoted for a shell. A code may have
- * its own row for abstract names, for a path that begins with "~/", and for one at which there is no socket.
+ * its own row for abstract names, for a path that begins with "~/", for a URL, and for a path at which there is no socket.
  * docs/errors.md has the same texts.
  */
 export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string, string]>>> = {
@@ -60,6 +60,10 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     "ENOENT, ~/": [
       "there is no such control socket: only a shell replaces the ~",
       "Give an absolute path, with homedir() of node:os in the place of the ~.",
+    ],
+    "ENOENT, URL": [
+      "there is no such control socket: what was given is a URL",
+      "Give the path, or @name, alone: without unix: or file://.",
     ],
     ECONNREFUSED: [
       "no server listens there",

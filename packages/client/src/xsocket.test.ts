@@ -109,12 +109,14 @@ test("an invalid address gives its reason and one remedy", async () => {
   }
 });
 
-test("an error tells a path that is no socket, one through a file, an unused abstract name and a ~ apart", async () => {
+test("an error tells a path that is no socket, one through a file, an unused abstract name, a ~ and a URL apart", async () => {
   const cases: [string, string, string][] = [
     [import.meta.path, "ECONNREFUSED", "what is there is not a socket"],
     [`${import.meta.path}/control`, "ENOTDIR", "a part of the path"],
     ["@nobody.has.this.name", "ECONNREFUSED", "in this network namespace"],
     ["~/control", "ENOENT", "only a shell replaces the ~"],
+    ["unix:/run/xsocket/control", "ENOENT", "Give the path, or @name, alone"],
+    ["file:///run/xsocket/control", "ENOENT", "Give the path, or @name, alone"],
   ];
   for (const [via, code, found] of cases) {
     const error = await failureOf({ via });
