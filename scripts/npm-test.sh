@@ -82,8 +82,10 @@ say "the packages for TypeScript, installed by bun"
 for name in client protocol server xbind-native; do
 	echo "import * as all from '@xsocket/$name'; all" >elsewhere.mjs
 	node elsewhere.mjs 2>&1 | grep -q "^Error: @xsocket/$name runs only on Bun" || fail "what Node says of @xsocket/$name"
+	bun build elsewhere.mjs --outfile=bundle.js >/dev/null
+	bun bundle.js 2>&1 | grep -q "@xsocket/$name runs only on Bun.*--target=bun" || fail "what a bundle for browsers says of @xsocket/$name"
 done
-say "Node is told that they are for Bun"
+say "Node, and a bundle without --target=bun, are told that they are for Bun"
 
 # what docs/packages.md says, from the checkout on
 sed -n '/^    tarballs=/,/^    npm install/p' "$root/docs/packages.md" >npm-install.sh

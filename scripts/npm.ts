@@ -79,10 +79,10 @@ async function begin(name: string, directory: string) {
   return { source, manifest: { ...manifest, version } };
 }
 
-/** Writes the module that other runtimes load in place of the sources, which they cannot read: it throws. */
+/** Writes what other runtimes, and bundles for them, load in place of the sources, which they cannot read: it throws. */
 async function writeElsewhere(name: string, source: string, directory: string): Promise<void> {
   const names = Object.keys(await import(join(source, "src/index.ts")));
-  const sentence = `@xsocket/${name} runs only on Bun ${Bun.version}: start the program with "bun FILE"`;
+  const sentence = `@xsocket/${name} runs only on Bun ${Bun.version}: start the program with "bun FILE", and bundle it with "bun build --target=bun"`;
   const text = `export let ${names.join(", ")};\nthrow new Error(${JSON.stringify(sentence)});\n`;
   await Bun.write(join(directory, "elsewhere.js"), text);
 }
