@@ -89,7 +89,13 @@ test("refuses invalid options before it opens anything", async () => {
   ];
   const wrong: [unknown, string][] = [
     [null, "the options must be an object, not null"],
-    [{ address: 5 }, "address must be a path, or @name, not 5"],
+    [
+      { address: 5 },
+      "address must be the path of a file, or @name, without unix:, file: or ~/, not 5",
+    ],
+    ...[`unix:${address}`, `file://${address}`, "~/control", `${address}/`].map(
+      (other): [unknown, string] => [{ address: other }, `or ~/, not '${other}'`],
+    ),
     [{ polcy: {} }, "there is no option polcy: there are address, mode,"],
     [
       { policy: null },

@@ -28,6 +28,10 @@ function from(
 
 const isText = (value: unknown): boolean => typeof value === "string";
 
+/* A URL, or a ~ that only a shell replaces, would name a file below the current directory. */
+const isAddress = (value: unknown): boolean =>
+  typeof value === "string" && !/^(?:unix:|file:|~\/)|^[^@].*\/$/is.test(value);
+
 const FLAG: Check = [(value) => typeof value === "boolean", "true or false"];
 const BOUND = from(1, BOUND_MAX);
 const QUOTA = from(1, QUOTA_MAX);
@@ -37,7 +41,7 @@ const FD_MAX = 0x7fffffff; // of a larger number the FFI keeps 32 bits, which ma
 const LEVELS = `one of ${Object.keys(LOG_LEVELS).join(", ")}`;
 
 const CHECKS: Readonly<Record<Exclude<keyof ServeOptions, keyof Bounds>, Check>> = {
-  address: [isText, "a path, or @name"],
+  address: [isAddress, "the path of a file, or @name, without unix:, file: or ~/"],
   mode: from(0, 0o777, "from 0 to 0o777"),
   group: [(value) => isText(value) || typeof value === "number", "the name or number of a group"],
   sharedDirectory: FLAG,
