@@ -10,8 +10,8 @@ import { MisuseError } from "./errors.ts";
  * refuses
  */
 export function controlSocket(text: string): string {
-  // as other programs write it; the path is meant, not the directory "unix:" here
-  if (/^unix:/i.test(text))
+  // as other programs write it; the path is meant, not the directory "unix:" or "file:" here
+  if (/^(?:unix|file):/i.test(text))
     throw new MisuseError(
       `${text} is not the address of a control socket: give a path, or @name, without "${text.slice(0, 5)}"`,
     );
