@@ -9,8 +9,8 @@ import {
   statSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { type Address, DEFAULT_ADDRESS, parseAddress, ProtocolError } from "@xsocket/protocol";
-import { loadSyscalls, type Syscalls, tried } from "@xsocket/xbind-native";
+import { type Address, DEFAULT_ADDRESS, parseAddress } from "@xsocket/protocol";
+import { loadSyscalls, reasonOf, type Syscalls, tried } from "@xsocket/xbind-native";
 import { checkedOptions } from "../_check-options.ts";
 import { O_PATH } from "../_path.ts";
 import { type Bounds, fitBounds } from "../bounds.ts";
@@ -32,9 +32,7 @@ export function readAddress(text: string): Address {
   try {
     return parseAddress(text);
   } catch (error) {
-    if (error instanceof ProtocolError)
-      throw new ServeError("ADDRESS", error.message, { cause: error });
-    throw error;
+    throw new ServeError("ADDRESS", reasonOf(error), { cause: error });
   }
 }
 
