@@ -112,8 +112,7 @@ function listOf(isItem: (value: unknown) => boolean, items: string): Check {
 
 /* Only own properties count: what an object inherits is not copied to a serving thread. */
 function isSpan(value: unknown): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  const own = { ...value };
+  const own = Object.assign({}, value);
   const [first, last] = [Reflect.get(own, "first"), Reflect.get(own, "last")];
   return isFrom(0, Infinity, first) && isFrom(Number(first), Infinity, last);
 }
