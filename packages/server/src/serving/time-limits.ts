@@ -40,7 +40,7 @@ export class TimeLimits {
   /** Checks the connections that are due, but not too many in a row. */
   check(): void {
     const now = this.#context.sys.monotonic();
-    for (let left = Math.min(this.#watch.size, LOOKS_IN_A_ROW); left > 0; left--) {
+    for (let left = LOOKS_IN_A_ROW; left > 0; left--) {
       const fd = this.#watch.take(now);
       if (fd < 0) return;
       this.#look(fd, now);
