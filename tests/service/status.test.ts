@@ -59,6 +59,7 @@ test.skipIf(!hasIpv6)("the status contains the counters of what was served", asy
   expect(counts.reduce((total, count) => total + count, 0)).toBe(3);
   expect(sum).toBeGreaterThan(0);
   expect(status.descriptors.open).toBeGreaterThan(3);
+  expect(status.uptimeSeconds).toBeWithin(0, 1000);
   expect(server.status().stats.granted).toBe(3);
 });
 

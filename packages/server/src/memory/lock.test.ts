@@ -32,11 +32,11 @@ test("during() waits until another thread releases the lock", async () => {
   expect(await other.during(() => isHeld)).toBe(false);
 });
 
-test("releaseFor() releases the lock only if that thread holds it", () => {
-  const { lock, holder } = lockOf(3);
+test.each([-1, 0, 3])("releaseFor(%d) releases the lock only if that thread holds it", (thread) => {
+  const { lock, holder } = lockOf(thread);
   lock.acquire();
-  lock.releaseFor(4);
+  lock.releaseFor(thread + 1);
   expect(holder()).not.toBe(FREE);
-  lock.releaseFor(3);
+  lock.releaseFor(thread);
   expect(holder()).toBe(FREE);
 });
