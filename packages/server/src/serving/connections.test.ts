@@ -161,12 +161,16 @@ test("moves a connection to the least loaded thread", () => {
 test("takes in everything from the inbox and no longer times out a moved connection", () => {
   const memory = createMemory(DESCRIPTORS, 2);
   const shared = new Shared(memory);
-  for (const thread of [0, 1]) shared.setThread(thread, THREAD.serves, 1);
+  for (const thread of [0, 1]) {
+    shared.setThread(thread, THREAD.serves, 1);
+    shared.setThread(thread, THREAD.wake, 200 + thread);
+  }
   let now = 0;
+  const woken: number[] = [];
   const closed: number[] = [];
   const kernel = {
     monotonic: () => now,
-    eventfdAdd: () => 0,
+    eventfdAdd: (fd: number) => woken.push(fd),
     sendQueue: () => 768,
     close: (fd: number) => closed.push(fd),
   };
@@ -179,6 +183,7 @@ test("takes in everything from the inbox and no longer times out a moved connect
   }
   shared.set(100, FIELD.state, STATE.busy);
   expect([here.moveToQuieter(100), there.evict(-1), there.evict(-1)]).toEqual([true, true, true]);
+  expect(woken).toEqual([201, 200, 200]);
   here.takeInbox();
   there.takeInbox();
   expect(new Set(closed)).toEqual(new Set([101, 102]));

@@ -11,22 +11,31 @@ import {
 import { WAKE_DATA } from "./acceptor.ts";
 import type { Order } from "./thread.ts";
 
-test("logs a socket that a rule allows and the kernel forbids", () => {
-  const { memory } = idleConnection(1);
-  const orders: Order[] = [];
-  const said: string[] = [];
-  let requests = 1;
-  const kernel = {
-    epollWait: waitOnce(EPOLLIN, orders),
-    receivePacket: (fd: number, bytes: Uint8Array) =>
-      requests-- > 0 ? receiveRequest(fd, bytes) : -errno.EAGAIN,
-    socket: () => -errno.EPERM,
-  };
-  threadOne(memory, orders, kernel, logTo(said)).run();
-  expect(said).toEqual([
-    "the kernel does not let this server make AF_INET SOCK_STREAM IPPROTO_TCP (EPERM): a raw or packet socket needs CAP_NET_RAW",
-  ]);
-});
+test.each([
+  [
+    errno.EPERM,
+    [
+      "the kernel does not let this server make AF_INET SOCK_STREAM IPPROTO_TCP (EPERM): a raw or packet socket needs CAP_NET_RAW",
+    ],
+  ],
+  [errno.EAFNOSUPPORT, []],
+])(
+  "logs a socket that a rule allows and the kernel refuses only if it is forbidden (errno %d)",
+  (error, sentences) => {
+    const { memory } = idleConnection(1);
+    const orders: Order[] = [];
+    const said: string[] = [];
+    let requests = 1;
+    const kernel = {
+      epollWait: waitOnce(EPOLLIN, orders),
+      receivePacket: (fd: number, bytes: Uint8Array) =>
+        requests-- > 0 ? receiveRequest(fd, bytes) : -errno.EAGAIN,
+      socket: () => -error,
+    };
+    threadOne(memory, orders, kernel, logTo(said)).run();
+    expect(said).toEqual(sentences);
+  },
+);
 
 test("logs a lack of descriptors even in a second with many forbidden sockets", () => {
   const { memory } = idleConnection(1);
