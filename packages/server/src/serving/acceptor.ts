@@ -92,7 +92,6 @@ export class Acceptor {
       "error",
       "accept",
       "no client can connect any more, since the listening socket was shut down: restart this server, or the socket unit that made it",
-      {},
     );
   }
 

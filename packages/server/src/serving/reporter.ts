@@ -20,7 +20,6 @@ function auditOf(context: Context): Audit | undefined {
       "error",
       "audit",
       `a line of the audit file is lost: ${reason}. Check that there is room for it, or that a FIFO is read`,
-      {},
     ),
   );
 }

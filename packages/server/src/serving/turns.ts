@@ -153,7 +153,7 @@ export class Turns {
   failed(error: unknown, fd: number): void {
     const { sys, shared, options } = this.#context;
     const what = fd < 0 ? "what its thread was at" : "a connection";
-    this.#context.say("error", "exception", `an exception ended ${what}: ${String(error)}`, {});
+    this.#context.say("error", "exception", `an exception ended ${what}: ${String(error)}`);
     shared.closeDescriptor(sys, options.index, THREAD.scratch);
     if (fd >= 0 && shared.get(fd, FIELD.state) === STATE.busy) this.#connections.end(fd);
   }

@@ -23,7 +23,7 @@ test("limits records per second and skips the fields of dropped ones", () => {
   expect(sent).toHaveLength(found);
   expect(found).toBe(20);
   now = 1000;
-  for (let i = 0; i < 100; i++) say("warning", "denied", "refused", {});
+  for (let i = 0; i < 100; i++) say("warning", "denied", "refused");
   expect(sent).toHaveLength(40);
 });
 
@@ -36,13 +36,13 @@ test("drops and counts records while the main thread is behind, debug ones too",
     () => 0,
     () => sent.length - taken,
   );
-  for (let i = 0; i < RECORDS_WAITING_MAX + 5; i++) say("debug", "granted", "gave", {});
-  say("error", "accept", "no room", {});
+  for (let i = 0; i < RECORDS_WAITING_MAX + 5; i++) say("debug", "granted", "gave");
+  say("error", "accept", "no room");
   expect(sent).toHaveLength(RECORDS_WAITING_MAX);
   taken = sent.length;
-  say("debug", "granted", "gave", {});
-  say("debug", "granted", "gave", {});
-  say("error", "accept", "no room", {});
+  say("debug", "granted", "gave");
+  say("debug", "granted", "gave");
+  say("error", "accept", "no room");
   expect(sent.slice(taken).map(({ message }) => message)).toEqual([
     "gave (and 5 more of event granted before)",
     "gave",

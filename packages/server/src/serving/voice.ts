@@ -10,7 +10,7 @@ export type Voice = (
   level: LogLevel,
   event: string,
   message: string,
-  fields: LogRecord["fields"] | (() => LogRecord["fields"]),
+  fields?: LogRecord["fields"] | (() => LogRecord["fields"]),
 ) => void;
 
 /**
@@ -27,11 +27,11 @@ export function limitedVoice(
   waiting: () => number,
 ): Voice {
   const windows = new Map<string, { until: number; sent: number; left: number }>();
-  return (level, event, message, fields) => {
+  return (level, event, message, fields = {}) => {
     if (!isLogged(level, wanted)) return;
     const window = windows.get(event) ?? { until: 0, sent: 0, left: 0 };
     windows.set(event, window);
-    if (level !== "debug" && now() >= window.until) {
+    if (now() >= window.until) {
       window.until = now() + 1000;
       window.sent = 0;
     }
