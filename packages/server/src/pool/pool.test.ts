@@ -163,17 +163,19 @@ test("sends new rules to all threads before waking any", async () => {
 
 /*
  * The copy for the second thread takes so long that the first is woken, as by a connection that is handed to it.
- * That one was started after an order.
+ * That one was started after an order, and has taken one.
  */
 test("no thread follows new rules before they were sent to all", async () => {
   await using pool = await failingPool(2, { connections: 1 });
   await crowdUntil(pool.path, () => pool.shared.serving() === 2);
   await pool.emptied(); // else the next one may be refused
+  pool.follow();
   using victim = new RawClient(pool.path);
   victim.send(request(DIES));
   await eventually("a death", () => pool.records.some(({ event }) => event === "thread"));
   expect(await askAgain(pool.path)).toBe(0);
   await pool.emptied();
+  pool.follow();
   using kept = new RawClient(pool.path);
   using others = rawClients(pool.path, 3); // so that the second thread has less to do
   const first = [kept, ...others].map((client) => client.ask());
