@@ -13,7 +13,7 @@ import { loadSyscalls } from "@xsocket/xbind-native";
 import { changedDirectory } from "../../../../tests/harness/changed.ts";
 import { type TempDir, tempDir } from "../../../../tests/harness/temp.ts";
 import { isRoot } from "../../../../tests/harness/user.ts";
-import { claimPath } from "./claim.ts";
+import { claimAddress, claimPath } from "./claim.ts";
 
 const sys = loadSyscalls();
 const OPTIONS = { mode: 0o600, gid: undefined, backlog: 1, refuseDescriptors: false };
@@ -68,4 +68,11 @@ test("replaces the socket of a dead server whose name nearly fills an address", 
   sys.close(claim.listenFd);
   await claim.release();
   expect(existsSync(name)).toBe(false);
+});
+
+test("a name is in use as soon as it is bound, even if nobody listens there yet", async () => {
+  const address = { kind: "abstract", name: `xsocket-claim-${process.pid}` } as const;
+  const starting = await claimAddress({ ...sys, listen: () => 0 }, address, OPTIONS);
+  const next = claimAddress(sys, address, OPTIONS).finally(() => sys.close(starting.listenFd));
+  await expect(next).rejects.toMatchObject({ code: "IN_USE" });
 });

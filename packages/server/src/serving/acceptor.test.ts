@@ -46,9 +46,10 @@ test("closes finished connections before refusing when no descriptor is left", (
   expect(found).toMatchObject({ served: [100], closed: [], refused: 0, said: [] });
 });
 
-test("does not use the spare descriptor for another failure", () => {
+test("pauses after another failure, too, without using the spare descriptor", () => {
   const found = acceptFrom(results(-errno.EINVAL, 100));
   expect(found).toMatchObject({ served: [], closed: [], refused: 0 });
+  expect(found.acceptor.isListening).toBe(false);
 });
 
 test("logs a lasting failure once, and again after a success", () => {
