@@ -39,7 +39,7 @@ export class Sockets {
     const made = this.#sys.socket(domain, type | SOCK_CLOEXEC, protocol);
     // with SOCK_PACKET it is AF_PACKET that is missing
     if (made === -errno.EAFNOSUPPORT && domain !== AF_INET) this.#keep(ofFamily(domain), made);
-    else if (made < 0 && MISSING.has(-made)) this.#keep(key, made);
+    else if (MISSING.has(-made)) this.#keep(key, made);
     return made;
   }
 
