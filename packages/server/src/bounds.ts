@@ -41,7 +41,7 @@ export const DEFAULT_BOUNDS: Bounds = {
 
 /** Descriptors that are kept for everything but connections and threads: Bun's own, logs, metrics. */
 const RESERVED_DESCRIPTORS = 48;
-/** Descriptors of a thread: five that stay open, two of them Bun's, and three for a request: its socket, a pidfd, a command name. */
+/** Descriptors of a thread: up to five that stay open, two of them Bun's, and three for a request: its socket, a pidfd, a command name. */
 export const THREAD_DESCRIPTORS = 8;
 
 /* A quarter of the total is kept for users who have fewer than 8: see roomFor. */

@@ -62,7 +62,7 @@ export const STATE = {
 export const THREAD = {
   epoll: 0,
   wake: 1,
-  /** A descriptor to give up when there are no others. */
+  /** A descriptor to give up when there are no others, of the thread that accepts. */
   spare: 2,
   /** The socket that is being handed over. */
   scratch: 3,

@@ -63,5 +63,4 @@ export function prepareRow(sys: Syscalls, shared: Shared, index: number): void {
   shared.setThread(index, THREAD.epoll, epoll);
   expectWait(sys, epoll);
   expectWatch(sys, epoll, shared.thread(index, THREAD.wake));
-  shared.setThread(index, THREAD.spare, checked("eventfd", sys.eventfd()));
 }

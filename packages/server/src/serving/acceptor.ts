@@ -55,7 +55,9 @@ export class Acceptor {
     this.#serve = serve;
     // several threads would wake each other for nothing, and one keeps up with a minimal server in C
     this.#listens = context.options.index === 0;
-    if (this.#listens) checked("epoll_ctl", this.#control(EPOLL_CTL_ADD, LISTENS));
+    if (!this.#listens) return;
+    checked("epoll_ctl", this.#control(EPOLL_CTL_ADD, LISTENS));
+    this.#renewSpare();
   }
 
   /* The socket stays registered while accepting pauses: adding it again could fail for want of room. */
