@@ -26,4 +26,3 @@ const channel: Channel = {
 };
 
 new Loop(loadSyscalls(), options, channel).run();
-port.close();
