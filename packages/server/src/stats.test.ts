@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { AF_INET, AF_INET6, AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET } from "@xsocket/protocol";
-import { COUNTER, COUNTERS, createMemory } from "./memory/memory.ts";
+import { COUNTER, COUNTER_GROUP, COUNTERS, createMemory } from "./memory/memory.ts";
 import { Shared } from "./memory/shared.ts";
 import { latencyCounter, readStats, socketCounter } from "./stats.ts";
 
@@ -30,6 +30,7 @@ test("a request counts in the bucket of its time, and a socket by its family and
   const shared = new Shared(createMemory(1, 1));
   for (const milliseconds of [0.01, 0.0101, 100, 100.1])
     shared.count(0, latencyCounter(milliseconds));
+  shared.count(0, COUNTER_GROUP.latencySum, 250);
   const asked = [
     [AF_INET, SOCK_DGRAM],
     [AF_INET6, SOCK_SEQPACKET],
@@ -37,6 +38,7 @@ test("a request counts in the bucket of its time, and a socket by its family and
   ] as const;
   for (const [domain, type] of asked) shared.count(0, socketCounter(domain, type));
   const { latency, sockets } = readStats(shared);
+  expect(latency.sum).toBe(0.25);
   expect(latency.counts).toEqual([1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]);
   const counted = sockets.filter(({ count }) => count === 1);
   expect(counted.map(({ family, type }) => `${family} ${type}`)).toEqual([
