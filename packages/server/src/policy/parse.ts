@@ -91,8 +91,8 @@ export function parsePolicy(source: string, text: string, accounts: Accounts): P
  *
  * @throws {PolicyError} if it cannot be read or understood
  */
-export function readPolicy(path: string, accounts: Accounts = readAccounts()): Policy {
-  return parsePolicy(path, readText(path, false), accounts);
+export function readPolicy(path: string): Policy {
+  return parsePolicy(path, readText(path, false), readAccounts());
 }
 
 /**
