@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { errno, loadSyscalls } from "@xsocket/xbind-native";
-import { createMemory } from "../memory/memory.ts";
+import { createMemory, THREAD } from "../memory/memory.ts";
 import { Shared } from "../memory/shared.ts";
 import { Tick } from "./tick.ts";
 
@@ -9,7 +9,9 @@ function settings(timer: number, ...counts: number[]): number[] {
   const set: number[] = [];
   const tickSet = (_: number, ms: number) => set.push(ms);
   const sys = { ...loadSyscalls(), tickCreate: () => timer, tickSet };
-  const tick = new Tick(sys, new Shared(createMemory(8, 1)), 0, () => {});
+  const shared = new Shared(createMemory(8, 1));
+  const tick = new Tick(sys, shared, 0, () => {});
+  expect(shared.thread(0, THREAD.tick)).toBe(timer); // else nobody deletes it when the thread has died
   for (const count of counts) tick.waited(count);
   return set;
 }
