@@ -5,7 +5,7 @@ import { DEFAULT_POLICY } from "./policy/builtin.ts";
 import { PolicyError } from "./policy/error.ts";
 import type { Policy } from "./policy/rule.ts";
 import { serve } from "./server.ts";
-import { untilSignal } from "./signals.ts";
+import { type Signalled, untilSignal } from "./signals.ts";
 
 async function hangUp(times: number): Promise<void> {
   for (let i = 0; i < times; i++) process.emit("SIGHUP");
@@ -105,4 +105,15 @@ test("reports a log that throws at a failed reload and handles the next SIGHUP",
   await hangUp(1);
   expect(reloads).toBe(2);
   expect(report.mock.calls).toEqual([[failure], [failure]]);
+});
+
+/* A rejection that nobody handles would fail the test. */
+test("throws the failure of a start once, whatever signals came before it", async () => {
+  const { promise: starting, reject } = Promise.withResolvers<Signalled>();
+  const ended = untilSignal(starting);
+  process.emit("SIGTERM");
+  await hangUp(1);
+  reject(new Error("no server"));
+  await expect(ended).rejects.toThrow("no server");
+  await Bun.sleep(1);
 });
