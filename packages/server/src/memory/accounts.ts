@@ -9,7 +9,7 @@
  */
 import type { SharedLock } from "./lock.ts";
 
-const HEADER = { rows: 0, buckets: 1, made: 2, free: 3 } as const;
+const HEADER = { buckets: 0, made: 1, free: 2 } as const;
 const HEADER_CELLS = Object.keys(HEADER).length;
 const ACCOUNT = { uid: 0, connections: 1, inFlight: 2, next: 3 } as const;
 const ACCOUNT_CELLS = Object.keys(ACCOUNT).length;
@@ -20,7 +20,7 @@ export function createAccounts(users: number): SharedArrayBuffer {
   const rows = users + SPARE_ROWS;
   const buckets = 2 ** Math.ceil(Math.log2(rows));
   const memory = new SharedArrayBuffer((HEADER_CELLS + buckets + rows * ACCOUNT_CELLS) * 4);
-  new Int32Array(memory).set([rows, buckets]);
+  new Int32Array(memory)[HEADER.buckets] = buckets;
   return memory;
 }
 
@@ -122,7 +122,6 @@ export class Accounts {
       return free - 1;
     }
     const made = this.#get(HEADER.made);
-    if (made >= this.#get(HEADER.rows)) throw new RangeError("more users at once than connections");
     this.#set(HEADER.made, made + 1);
     return made;
   }
