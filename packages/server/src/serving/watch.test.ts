@@ -1,3 +1,4 @@
+import { heapSize } from "bun:jsc";
 import { expect, test } from "bun:test";
 import { WatchList } from "./watch.ts";
 
@@ -18,5 +19,18 @@ test("returns thousands of numbers each at its time", () => {
   for (let fd = 0; fd < 5000; fd++) list.add(fd, fd);
   for (let fd = 0; fd < 5000; fd++)
     expect([list.take(fd + 9), list.take(fd + 10)]).toEqual([-1, fd]);
+  expect(list.size).toBe(0);
+});
+
+test("takes no more room however many numbers come and go", () => {
+  const list = new WatchList(10, 10);
+  Bun.gc(true);
+  const before = heapSize();
+  for (let now = 0; now < 1e6; now += 10) {
+    list.add(7, now);
+    list.take(now + 10);
+  }
+  Bun.gc(true);
+  expect(heapSize() - before).toBeLessThan(1e6);
   expect(list.size).toBe(0);
 });
