@@ -1,9 +1,10 @@
 import { expect, spyOn, test } from "bun:test";
-import { EPOLL_CTL_ADD, EPOLL_CTL_MOD } from "@xsocket/xbind-native";
-import { connectionsAt } from "../../test/thread.ts";
+import { EPOLL_CTL_ADD, EPOLL_CTL_MOD, errno } from "@xsocket/xbind-native";
+import { connectionsAt, threadContext, threadOptions } from "../../test/thread.ts";
 import { UNREAD } from "../memory/flight.ts";
 import { COUNTER, createMemory, FIELD, STATE, THREAD } from "../memory/memory.ts";
 import { Shared } from "../memory/shared.ts";
+import { Connections } from "./connections.ts";
 import { IdleOrder } from "./idle.ts";
 
 const DESCRIPTORS = 300;
@@ -192,4 +193,14 @@ test("takes in everything from the inbox and no longer times out a moved connect
   expect(shared.get(100, FIELD.state)).toBe(STATE.idle);
   there.timeLimits.check();
   expect(shared.get(100, FIELD.state)).toBe(STATE.free);
+});
+
+test("logs why a connection is closed unless its client has hung up", () => {
+  const said: string[] = [];
+  const say = (_level: string, _event: string, message: string) => void said.push(message);
+  const options = threadOptions(createMemory(DESCRIPTORS, 1), DESCRIPTORS);
+  const connections = new Connections({ ...threadContext(options, {}), say });
+  for (const error of [errno.EPIPE, errno.ECONNRESET, errno.ENOBUFS])
+    connections.sayClosed("it fails", "sendmsg", error);
+  expect(said).toEqual(["a connection was closed, since it fails: sendmsg gives ENOBUFS"]);
 });
