@@ -3,7 +3,7 @@ import { EPOLLHUP, loadSyscalls } from "@xsocket/xbind-native";
 import { Closes } from "./closes.ts";
 
 const [GONE, THERE, EMPTY] = [3, 4, 5]; // connections
-const [INET, PACKET, STREAM, RAW, SOCK_PACKET, NONBLOCK] = [2, 17, 1, 3, 10, 0o4000];
+const [INET, PACKET, STREAM, DGRAM, RAW, SOCK_PACKET, NONBLOCK] = [2, 17, 1, 2, 3, 10, 0o4000];
 
 /** With a clock, and sockets that take as many milliseconds to close as their number. */
 function closes() {
@@ -28,7 +28,7 @@ test("holds back a user for a hundred times the close time of packet sockets, be
   spend(made, 1000);
   made.close(7, GONE, 1000, PACKET, RAW, true);
   const held = () => [
-    made.holdsBack(1000, PACKET, RAW),
+    made.holdsBack(1000, PACKET, DGRAM),
     made.holdsBack(1000, INET, SOCK_PACKET),
     made.holdsBack(1000, INET, STREAM | NONBLOCK),
     made.holdsBack(1001, PACKET, RAW),
