@@ -1,14 +1,20 @@
 import { expect, test } from "bun:test";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { EPOLLIN, errno } from "@xsocket/xbind-native";
+import { tempDir } from "../../../../tests/harness/temp.ts";
 import {
   CONNECTION,
+  DESCRIPTORS,
   idleConnection,
   logTo,
   receiveRequest,
   threadOne,
   waitOnce,
 } from "../../test/loop.ts";
+import { threadContext, threadOptions } from "../../test/thread.ts";
 import { WAKE_DATA } from "./acceptor.ts";
+import { Peer } from "./peer.ts";
+import { Reporter } from "./reporter.ts";
 import type { Order } from "./thread.ts";
 
 test.each([
@@ -78,4 +84,21 @@ test("logs ETOOMANYREFS once until a socket is handed over", () => {
   threadOne(memory, orders, kernel, logTo(said)).run();
   const words = "cannot hand sockets over for now: ETOOMANYREFS. ";
   expect(said.map((message) => message.slice(0, words.length))).toEqual([words, words]);
+});
+
+test("a refusal at a bound has its line in the audit file", () => {
+  using dir = tempDir();
+  const auditFd = openSync(dir.join("audit"), "w");
+  const { memory } = idleConnection(1);
+  const context = threadContext({ ...threadOptions(memory, DESCRIPTORS), auditFd }, {});
+  const peer = new Peer(context.sys, context.shared);
+  peer.look(CONNECTION);
+  const request = { kind: "socket", domain: 2, type: 1, protocol: 0 } as const;
+  new Reporter(context, peer, request).tooMany(CONNECTION, "sockets in flight");
+  closeSync(auditFd);
+  expect(JSON.parse(readFileSync(dir.join("audit"), "utf8"))).toMatchObject({
+    outcome: "refused",
+    error: "ETOOMANYREFS",
+    reason: "sockets in flight",
+  });
 });
