@@ -275,6 +275,15 @@ static void test_abstract(void)
 	unlink(path);
 }
 
+/* Both would be an abstract name of one byte. */
+static void test_no_name(void)
+{
+	const struct deadline deadline = deadline_in(1000);
+
+	CHECK_EQ(handover_connect("", false, &deadline), -EINVAL);
+	CHECK_EQ(handover_connect("@", false, &deadline), -EINVAL);
+}
+
 #ifndef __SANITIZE_THREAD__
 #define TICK_MS 10 /* milliseconds */
 
@@ -389,6 +398,7 @@ int main(void)
 	RUN(test_withheld);
 	RUN(test_nonblocking);
 	RUN(test_abstract);
+	RUN(test_no_name);
 	RUN(test_allowed);
 #ifndef __SANITIZE_THREAD__ /* which delays signals */
 	RUN(test_full_backlog);
