@@ -13,7 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
-/* Several sockets are bound in the jail, and again after a second chroot. */
+/* Several sockets are bound in the jail, and again after a second chroot, which fails at first. */
 static void test_jail(void)
 {
 	int before = strangers();
@@ -21,6 +21,7 @@ static void test_jail(void)
 	enter_jail();
 	for (int i = 0; i < 5; i++)
 		CHECK_EQ(bind_listed(), 0);
+	CHECK_FAILS(chroot("/inner"), ENOENT);
 	CHECK_EQ(mkdir("/inner", 0700), 0);
 	CHECK_EQ(chroot("/inner"), 0);
 	CHECK_EQ(chdir("/"), 0);
