@@ -145,6 +145,23 @@ static void test_nothing_listed(void)
 	logged_check("one", STDERR_FILENO, (const char *const[]){line, NULL});
 }
 
+/* The program has a file of its own under the log's number by now. */
+static void case_replaced(void)
+{
+	int fd = pair_socket(SOCK_STREAM), file = memfd_create("file", 0);
+
+	CHECK_EQ(dup2(file, LOG_FD), LOG_FD);
+	CHECK_EQ(pair_bind(fd, 4000), 0);
+	CHECK_EQ(lseek(file, 0, SEEK_END), 0);
+}
+
+static void test_replaced(void)
+{
+	setenv("XBIND_LOG", "77", 1);
+	setenv("XBIND", "3000", 1);
+	logged_check("replaced", LOG_FD, (const char *const[]){NULL});
+}
+
 /* A file at its size limit gets no line, and SIGXFSZ must not end the program. */
 static void test_full(void)
 {
@@ -190,8 +207,8 @@ static void test_filtered(void)
 #endif
 
 static const struct logged_case cases[] = {
-    {"binds", case_binds},           {"published", case_published},
-    {"renumbered", case_renumbered}, {"one", case_one},
+    {"binds", case_binds},       {"published", case_published}, {"renumbered", case_renumbered},
+    {"one", case_one},           {"replaced", case_replaced},
 #if FORBID_OTHERS
     {"filtered", case_filtered},
 #endif
@@ -205,6 +222,7 @@ int main(int argc, char **argv)
 	RUN(test_renumbered);
 	RUN(test_all_listed);
 	RUN(test_nothing_listed);
+	RUN(test_replaced);
 	RUN(test_full);
 #if FORBID_OTHERS
 	RUN(test_filtered);
