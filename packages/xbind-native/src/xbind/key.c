@@ -24,8 +24,7 @@ static int read_cookie(int fd, int name, uint64_t *ret)
 /* Is there no cookie, as under qemu-user (EINVAL)? Any other error is a refusal. */
 static bool is_missing(int error)
 {
-	return error == -ENOPROTOOPT || error == -EOPNOTSUPP || error == -ENOTSOCK ||
-	       error == -EBADF || error == -EINVAL;
+	return error == -ENOPROTOOPT || error == -ENOTSOCK || error == -EBADF || error == -EINVAL;
 }
 
 socket_key key_of(int fd)
