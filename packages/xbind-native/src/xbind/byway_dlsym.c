@@ -52,11 +52,6 @@ static void follow(void *handle)
 		deepbind_follow(handle);
 }
 
-static bool is_libcs(const char *name, const void *symbol)
-{
-	return symbol && symbol == libc_function(name);
-}
-
 /*
  * With RTLD_NEXT a library behind this one asks for the function that it wraps, and gets that. Any
  * other search finds either the hooks by itself, or libc's function, which is replaced.
@@ -68,7 +63,7 @@ void *byway_find(void *handle, const char *name)
 	if (!byway_dlsym)
 		byway_dlsym = (find_function *)libc_dlsym(RTLD_NEXT, "dlsym");
 	follow(handle);
-	return instead && is_libcs(name, byway_dlsym(handle, name)) ? instead : NULL;
+	return instead && byway_dlsym(handle, name) == libc_function(name) ? instead : NULL;
 }
 
 /*
@@ -82,5 +77,6 @@ void *byway_find_version(void *handle, const char *name, const char *version)
 	if (!byway_dlvsym)
 		byway_dlvsym = (find_version_function *)libc_dlsym(RTLD_NEXT, "dlvsym");
 	follow(handle);
-	return instead && is_libcs(name, byway_dlvsym(handle, name, version)) ? instead : NULL;
+	return instead && byway_dlvsym(handle, name, version) == libc_function(name) ? instead
+	                                                                             : NULL;
 }
