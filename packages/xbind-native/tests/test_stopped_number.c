@@ -2,7 +2,7 @@
 /*
  * test_stopped_number.c - another thread gives a socket another number while one is stopped in bind
  *
- * Ports 3000 to 3999 are listed.
+ * Ports 3000 to 3999 are listed, and 0.
  */
 #include "support/child.h"
 #include "support/watched.h"
@@ -200,6 +200,25 @@ static void test_given_away_to_moved(void)
 	CHECK_EQ(pair_port(watched.fd), OTHER_PORT);
 }
 
+static void put_another_socket(void)
+{
+	const int another = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(dup2(another, watched.fd), watched.fd);
+	close(another);
+}
+
+/* A socket that has moved and lost its port is closed: nobody is bound in its place. */
+static void test_moved_closed_before(void)
+{
+	watched.fd = pair_socket(SOCK_DGRAM);
+	CHECK_EQ(pair_bind(watched.fd, 0), 0);
+	CHECK_EQ(pair_connect(watched.fd, 9), 0);
+	CHECK_EQ(pair_disconnect(watched.fd), 0);
+	run_watched_or_after(bind_watched, SYS_rt_sigaction, 0, put_another_socket);
+	CHECK_EQ(pair_port(watched.fd), 0);
+}
+
 int main(void)
 {
 	if (!forbid_works())
@@ -213,5 +232,6 @@ int main(void)
 	RUN_BY(child_run, test_closed_surveyed);
 	RUN_BY(child_run, test_given_away_bound);
 	RUN_BY(child_run, test_given_away_to_moved);
+	RUN_BY(child_run, test_moved_closed_before);
 	return 0;
 }

@@ -302,7 +302,7 @@ int swap_socket(const struct swap_call *call)
 {
 	const struct lock_turn claim = claim_take(call->key);
 	/* by the last holder of the claim, or before that, and has lost its port since */
-	const bool has_moved = moved_is(key_of(call->fd)) || moved_is(call->key);
+	const bool has_moved = moved_is(key_of(call->fd));
 	int rc = SWAP_E_LEAVE;
 
 	if (!kind_is_unbound(call->fd)) {
