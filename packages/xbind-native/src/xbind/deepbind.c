@@ -141,7 +141,7 @@ static void point(const struct object *object, const Elf64_Rela *relocation)
 	const Elf64_Phdr *segment = segment_at(object->info, slot);
 	bool unbound;
 
-	if (symbol->st_shndx != SHN_UNDEF || !segment || !(segment->p_flags & PF_W) || !*slot)
+	if (symbol->st_shndx != SHN_UNDEF || !segment || !(segment->p_flags & PF_W))
 		return;
 	unbound = ELF64_R_TYPE(relocation->r_info) == AT_CALL && segment_at(object->info, *slot);
 	for (size_t i = 0; i < HOOKS_COUNT; i++) {
