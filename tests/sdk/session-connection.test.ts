@@ -1,13 +1,14 @@
 /* When a session opens and closes its connection. */
 import { describe, expect, spyOn, test } from "bun:test";
 import { Session, udp } from "@xsocket/client";
-import { errno, loadSyscalls } from "@xsocket/xbind-native";
+import { errno, loadSyscalls, POLLIN } from "@xsocket/xbind-native";
 import {
   descriptors,
   eventually,
   guardDescriptors,
   here,
   leaked,
+  ORDINARY_UID,
   startServer,
   tempDir,
 } from "../harness/index.ts";
@@ -15,6 +16,8 @@ import { PATIENT_MS, rejection } from "./observed.ts";
 import { answer, endOf, SilentServer } from "./silent.ts";
 
 guardDescriptors();
+
+const native = loadSyscalls();
 
 describe("a session", () => {
   test("closes its connection when all unanswered requests are aborted", async () => {
@@ -32,6 +35,30 @@ describe("a session", () => {
         expect((await refused).code).toBe("EPERM");
       }
       await endOf(connection);
+    }
+  });
+
+  test("closes the connection of an earlier uid once its requests are answered, or sent on the next one", async () => {
+    for (const isAnswered of [true, false]) {
+      using server = new SilentServer();
+      using session = new Session({ via: server.path });
+      const first = rejection(session.socket({ timeoutMs: PATIENT_MS }));
+      const earlier = await server.accept();
+      using _ = spyOn(native, "geteuid").mockReturnValue(ORDINARY_UID);
+      const second = rejection(session.socket({ timeoutMs: PATIENT_MS }));
+      const later = await server.accept();
+      if (isAnswered) {
+        answer(earlier, errno.EPERM);
+        await endOf(earlier);
+      } else {
+        native.dropPackets(later);
+        native.close(earlier);
+        await eventually("the other request", () => native.poll(later, POLLIN, 0) > 0);
+      }
+      answer(later, errno.EACCES);
+      if (!isAnswered) answer(later, errno.EPERM);
+      expect([(await first).code, (await second).code]).toEqual(["EPERM", "EACCES"]);
+      native.close(later);
     }
   });
 
@@ -139,7 +166,7 @@ describe("a session", () => {
       const connection = await server.accept();
       answer(connection, errno.EPERM);
       expect((await asked).code).toBe("EPERM");
-      loadSyscalls().close(connection);
+      native.close(connection);
     }
     session.close();
     const timers = begun.mock.results.filter((_, i) => begun.mock.calls[i]?.[1] === 60_000);
