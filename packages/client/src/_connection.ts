@@ -103,7 +103,7 @@ export class Connection {
 
   /** Takes no more requests and closes once those under way are answered. */
   retire(): void {
-    if (this.#state === "open") this.#state = "retiring";
+    this.#state = "retiring";
     if (this.idle) this.close();
   }
 
