@@ -11,6 +11,7 @@ export interface Plan {
   readonly headers: Headers;
   /** Bytes and blobs can be sent again after a redirect, a stream cannot. */
   body: Uint8Array | Blob | ReadableStream<Uint8Array> | null;
+  readonly redirect: Request["redirect"];
   readonly init: BunFetchRequestInit;
   readonly signal: AbortSignal | undefined;
 }
@@ -128,10 +129,6 @@ export function headersOf({ method, headers, body, init }: Plan): OutgoingHttpHe
   return sent;
 }
 
-function isEmpty(body: Plan["body"]): boolean {
-  return body instanceof Blob ? body.size === 0 : body instanceof Uint8Array && body.length === 0;
-}
-
 /* Not new Request(request, init), which would copy the body, and leave the original unused. */
 function withoutBody(url: URL, { method, headers }: Request, init: BunFetchRequestInit): Request {
   const { method: other = method, headers: others = headers } = init; // undefined says nothing
@@ -192,12 +189,13 @@ export async function planOf(
     if (type !== null) headers.set("content-type", type);
   }
   const found = await bodyOf(earlier, init, request);
-  const body = BODILESS.has(method) && isEmpty(found) ? null : found;
+  const isEmpty = found instanceof Uint8Array && found.length === 0;
+  const body = BODILESS.has(method) && isEmpty ? null : found;
   if (body !== null && BODILESS.has(method))
     throw argumentError(`a ${method} request has no body`, "ERR_INVALID_ARG_VALUE");
   const redirect = init.redirect ?? earlier?.redirect ?? "follow";
   authorize(headers, url);
-  return { url, method, headers, body, init: { ...init, redirect }, signal };
+  return { url, method, headers, body, redirect, init, signal };
 }
 
 /* A stream may not have the length that its header says, and a file may have changed. The server would take the

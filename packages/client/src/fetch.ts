@@ -55,13 +55,12 @@ async function run(plan: Plan, agents: Agents, turns: Turns): Promise<Response> 
     const answer = await turns.run(plan.signal, (done) => exchange(plan, agents, done));
     const status = answer.statusCode ?? 0;
     const location = inUtf8(answer.headers.location);
-    const mode = plan.init.redirect ?? "follow";
     const isRedirect = REDIRECTS.has(status);
-    if (isRedirect && mode === "error") {
+    if (isRedirect && plan.redirect === "error") {
       discard(answer);
       throw fetchError("UnexpectedRedirect", plan.url); // also without a location
     }
-    if (!isRedirect || !location || mode === "manual")
+    if (!isRedirect || !location || plan.redirect === "manual")
       return responseOf(answer, plan, redirects > 0);
     discard(answer);
     if (redirects === most) throw fetchError("TooManyRedirects", plan.url);
