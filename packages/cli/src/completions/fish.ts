@@ -39,7 +39,6 @@ function behind(words: readonly string[]): string {
 }
 
 function positionalLine(name: string, of: Values): string {
-  if (of.kind === "files") return `__xsocket_complete ${name} -F`;
   return of.kind === "words"
     ? `complete -c xsocket -n '__xsocket_within ${name}; and not ${behind(of.words)}' ${offer(of)}`
     : `__xsocket_complete ${name} ${offer(of)}`;
