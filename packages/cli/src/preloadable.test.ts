@@ -90,6 +90,14 @@ test("names the processors of the program and of the library where they differ",
   );
 });
 
+function markAsGo(bytes: Buffer): void {
+  bytes.write("Go\0\0", bytes.indexOf("GNU\0"), "latin1");
+}
+
+test("refuses a program of Go, even one that is linked dynamically", () => {
+  expect(obstacleTo((path) => written(path, markAsGo))).toContain("it is a Go program");
+});
+
 test("refuses a musl library for a glibc program", () => {
   using dir = tempDir();
   const library = dir.join("libxbind.so");
