@@ -108,6 +108,7 @@ const BODIES = {
   "no-size-of-gzip":
     "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
   gzip: encoded("gzip", gzipSync(text)),
+  "short-gzip": encoded("gzip", gzipSync(text)).subarray(0, -2),
   "cut-gzip": encoded("gzip", gzipSync(text).subarray(0, -2)),
   "two-gzips": encoded("gzip", Buffer.concat([gzipSync(text), gzipSync(text)])),
   br: encoded("br", brotliCompressSync(text)),

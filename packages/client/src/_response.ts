@@ -103,7 +103,7 @@ function decodedBy(source: Readable, { decoder, code }: Encoding): Readable {
     source.off("readable", look).off("end", end);
     source.unshift(first);
     const decode = decoder(first).on("error", (error) => {
-      if (!source.errored && !plain.destroyed) Object.assign(error, { code }); // not an error of the source or the reader
+      if (!plain.destroyed) Object.assign(error, { code }); // not an error of the source or the reader
     });
     pipeline(source, decode, plain, () => {}); // an error destroys `plain` with it
   };
