@@ -11,3 +11,16 @@ test("two calls of drain() both resolve when the last connection closes", async 
   socket.destroy();
   expect(await Promise.race([Promise.all(both), Bun.sleep(1000)])).toEqual([undefined, undefined]);
 });
+
+test("an upgraded connection is the handler's as long as one of several handlers is left", async () => {
+  const server = http.createServer();
+  const connections = new Connections(server);
+  const handlers = [() => {}, () => {}] as const;
+  for (const handler of handlers) server.on("upgrade", handler);
+  server.off("upgrade", handlers[0]);
+  const socket = new Socket();
+  connections.add(socket);
+  server.emit("upgrade", undefined, socket);
+  const drained = connections.drain().then(() => "drained");
+  expect(await Promise.race([drained, Bun.sleep(1000)])).toBe("drained");
+});
