@@ -12,13 +12,16 @@ import {
   nodeConnect,
   nodeListen,
   serve,
+  Session,
   udp,
+  xsocket,
   XSocketError,
 } from "@xsocket/client";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import {
   errno,
   loadSyscalls,
+  NOT_YET,
   SO_REUSEADDR,
   SOL_SOCKET,
   type Syscalls,
@@ -185,6 +188,17 @@ test.each([
   expect(error).toMatchObject({ name: "XSocketError", step: "adopt" });
   expect(name).toHaveBeenCalled();
   expect(listening.mock.calls.length + options.mock.calls.length).toBeGreaterThan(0);
+});
+
+test("a program that has no descriptor left for the answer gets EMFILE", async () => {
+  await using server = await startServer();
+  const { path: via } = server;
+  using session = new Session({ via });
+  const tooMany = NOT_YET - errno.EMFILE; // as receive() has it
+  using receiving = spyOn(loadSyscalls(), "handoverReceive").mockReturnValue(tooMany);
+  for (const ask of [() => session.socket(), () => xsocket({ via })])
+    await expect(ask()).rejects.toMatchObject({ code: "EMFILE", step: "ask" });
+  expect(receiving).toHaveBeenCalledTimes(2);
 });
 
 test("nodeBind closes a socket that Bun cannot adopt", async () => {
