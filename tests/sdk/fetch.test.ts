@@ -6,6 +6,7 @@ import {
   createNamespace,
   eventually,
   guardDescriptors,
+  here,
   startServer,
   tempDir,
 } from "../harness/index.ts";
@@ -51,6 +52,7 @@ test("fetch sends files of any size, and honours decompress and redirect", async
     method: "POST",
     body: "text",
     headers: { "x-mine": "1" },
+    protocol: "http1.1",
   });
   expect(echo).toMatchObject({ status: 200, ok: true, url: at("/echo"), redirected: false });
   expect(await echo.json()).toEqual(["POST", "1", "4", "text"]);
@@ -60,6 +62,8 @@ test("fetch sends files of any size, and honours decompress and redirect", async
   const [digits, many9] = ["0123456789", "9".repeat(3_000_000)];
   writeFileSync(dir.join("digits"), digits);
   writeFileSync(dir.join("many"), many9);
+  await here.run(["mkfifo", dir.join("pipe")]);
+  void here.run(["sh", "-c", 'printf piped >"$0"', dir.join("pipe")]);
   /* A long file is not read to find its length, and Bun does not know that of a slice. */
   const bodies: [Bun.BodyInit, string, isLengthKnown?: false][] = [
     [ofNoSize, comm],
@@ -70,6 +74,7 @@ test("fetch sends files of any size, and honours decompress and redirect", async
     [Bun.file(dir.join("many")), many9],
     [Bun.file(dir.join("many")).slice(5), many9.slice(5), false],
     [Bun.file(dir.join("many")).slice(5, 4_000_000), many9.slice(5), false],
+    [Bun.file(dir.join("pipe")), "piped", false],
   ];
   for (const [body, text, isLengthKnown = true] of bodies)
     expect(await (await there(at("/echo"), { method: "PUT", body })).json()).toEqual([
@@ -184,6 +189,7 @@ test("fetch rejects what it cannot do through the target, with an error code", a
     ["ECONNREFUSED", url, {}],
     ["ENETUNREACH", "http://192.0.2.1/", {}],
     ["ENOTSUP", "ftp://127.0.0.1/", {}],
+    ["ENOTSUP", url, { method: "TRACE" }],
     ["EINVAL", url, { timeoutMs: 500 }],
   ];
   for (const [code, at, options] of cases)

@@ -183,6 +183,8 @@ await play({
       const response = await doFetch(`${plain}/to/${status}`, init);
       return [response.redirected, response.url, await response.json()];
     }),
+  "redirects of a HEAD": () =>
+    each([302, 303], (status) => text(`/to/${status}`, { method: "HEAD" })),
   "redirects of a stream": () =>
     each([301, 302, 303, 307, 308], async (status) => {
       const init = { method: "POST", body: streamOf("a", "b") };
