@@ -133,6 +133,20 @@ test("unusual and malformed bodies give the same text or error as with Bun's fet
   }
 });
 
+test("an abort once a short body has arrived fails only its reading", async () => {
+  await using server = await startServer();
+  const short = "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx";
+  using web = await rawServer(server.path, { short });
+  using there = fetchVia(server.path);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const response = await there(`http://127.0.0.1:${web.port}/short`, { signal });
+  await Bun.sleep(50);
+  controller.abort();
+  await Bun.sleep(50); // an error that nobody listens for would end the program
+  await expect(response.text()).rejects.toMatchObject({ name: "AbortError" });
+});
+
 test("reading an encoded body after an abort fails with the signal's reason", async () => {
   await using server = await startServer();
   using there = fetchVia(server.path);
