@@ -1,6 +1,7 @@
 /* Signals and the end of a server, with whole processes. */
 import { expect, test } from "bun:test";
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -14,6 +15,7 @@ import { RESPONSE_BYTES } from "@xsocket/protocol";
 import {
   eventually,
   guardDescriptors,
+  HELD_TO_MODES,
   here,
   startServer,
   tempDir,
@@ -166,7 +168,20 @@ test("stops cleanly when the directory was removed or replaced", async () => {
     change(home);
     expect([what, await server.stop()]).toEqual([what, 0]);
     expect(server.program.stderr).not.toContain("releasePath"); // no stack trace
-    if (what !== "nothing") expect(server.program.stderr).toContain("could not be removed");
+    if (what !== "nothing")
+      expect(server.program.stderr).toContain(`file ${server.path} could not be removed: E`);
     rmSync(home, { force: true });
   }
+});
+
+test("names a socket file that it may not remove", async () => {
+  using directory = tempDir();
+  const [home, path] = [directory.join("home"), directory.join("home/control")];
+  mkdirSync(home);
+  await using server = await startServer({ path, before: HELD_TO_MODES });
+  chmodSync(home, 0o500);
+  expect(await server.stop()).toBe(0);
+  expect(server.program.stderr).toEndWith(
+    `xsocket: warning: the socket file ${path} could not be removed: EACCES\n`,
+  );
 });

@@ -1,4 +1,4 @@
-import { checked, reasonOf, type Syscalls } from "@xsocket/xbind-native";
+import { checked, codeOf, type Syscalls } from "@xsocket/xbind-native";
 import { attempt } from "./_failure.ts";
 import { checkPolicy } from "./_check-options.ts";
 import type { Bounds } from "./bounds.ts";
@@ -71,11 +71,10 @@ export function warnIfClosed(policy: Policy, log: Log): void {
 
 /** Removes the socket file. A failure is only logged, since the next start replaces the file. */
 export async function release(claim: Claim, log: Log): Promise<void> {
-  await claim
-    .release()
-    .catch((error: unknown) =>
-      say(log, "warning", "release", `the socket file could not be removed: ${reasonOf(error)}`),
-    );
+  await claim.release().catch((error: unknown) => {
+    const message = `the socket file ${claim.address} could not be removed: ${codeOf(error)}`;
+    say(log, "warning", "release", message);
+  });
 }
 
 /** A server that serves. */

@@ -6,7 +6,6 @@ import {
   EPOLLET,
   epollFds,
   loadSyscalls,
-  reasonOf,
   registrations,
   tried,
 } from "@xsocket/xbind-native";
@@ -124,7 +123,7 @@ function remove(file: SocketFile, log: Log | undefined): void {
   try {
     removeOwn(file);
   } catch (error) {
-    const message = `the socket file of the metrics could not be removed: ${reasonOf(error)}`;
+    const message = `the socket file of the metrics, ${file.path}, could not be removed: ${codeOf(error)}`;
     say(log, "warning", "release", message);
   }
 }
