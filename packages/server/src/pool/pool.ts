@@ -1,5 +1,6 @@
-import { reasonOf, type Syscalls } from "@xsocket/xbind-native";
+import { codeOf, reasonOf, type Syscalls } from "@xsocket/xbind-native";
 import { counted } from "../_counted.ts";
+import { REMEDIES } from "../_failure.ts";
 import { ServeError } from "../error.ts";
 import { type Log, say } from "../log.ts";
 import { SharedLock } from "../memory/lock.ts";
@@ -18,6 +19,10 @@ const STOP_WAIT_MS = 3000; // then a thread is terminated
 const RESTART_MS = 100; // between a thread's death and the start of the next one in its place
 const RESTART_MAX_MS = 10_000; // the same where one after the other dies before it serves, or cannot be started
 const GROW_PAUSE_MS = 60_000; // after a thread could not be started: each try itself takes some threads for a moment
+
+/* For a thread that Bun does not start without saying why. */
+const RAISE =
+  "Raise the limits of threads and of open files (ulimit -u and -n, TasksMax=, LimitNOFILE=)";
 
 /** What the threads of a server have in common. */
 export type Common = Omit<ThreadOptions, "index" | "policy" | "orders">;
@@ -72,9 +77,7 @@ export class Pool {
       return this.#startThread(0);
     } catch (error) {
       if (error instanceof ServeError) throw error;
-      startFailed(
-        `${reasonOf(error)}. Raise the limits of threads and of open files (ulimit -u and -n, TasksMax=, LimitNOFILE=)`,
-      );
+      startFailed(`${reasonOf(error)}. ${REMEDIES[codeOf(error)] ?? RAISE}`);
     }
   }
 

@@ -60,9 +60,14 @@ test("fails to start where epoll has no room for the user", async () => {
   );
 });
 
-test("fails to start where a thread gets no descriptors", async () => {
+test.each([
+  ["EMFILE", "Raise the limit of open files (ulimit -n, LimitNOFILE=)"],
+  ["ENFILE", "Raise fs.file-max (sysctl), or end what has so many files open"],
+] as const)("fails to start where a thread gets no descriptors: %s", async (code, remedy) => {
   let made = 0;
-  const epollCreate = () => (++made === 1 ? -errno.EMFILE : sys.epollCreate());
+  const epollCreate = () => (++made === 1 ? -errno[code] : sys.epollCreate());
   const pool = failingPool(2, { protocols: [0] }, { ...sys, epollCreate });
-  await expect(pool).rejects.toThrow("a serving thread did not start: epoll_create: EMFILE. Raise");
+  await expect(pool).rejects.toThrow(
+    `a serving thread did not start: epoll_create: ${code}. ${remedy}`,
+  );
 });
