@@ -56,9 +56,10 @@ export class Admission {
 
   #isFull(account: number): boolean {
     const { shared, options } = this.#context;
+    if (shared.connections() <= this.#room(account)) return false;
     const over = () => shared.connections() - this.#room(account);
     const among = () => (this.#room(account) === options.bounds.maxConnections ? -1 : account);
-    return shared.connections() > this.#room(account) && !this.#makesRoom(among, over);
+    return !this.#makesRoom(among, over);
   }
 
   /*
