@@ -119,6 +119,12 @@ test("looks at a bounded number of rows at once, and goes on behind them the nex
   expect([1, 2].map(() => found.hasRoom(5, 1))).toEqual([false, true]);
 });
 
+test("does not count on more than 64, which a thread that hangs would never close", () => {
+  const fds = Array.from({ length: 80 }, (_, i) => 10 + i);
+  const { elsewhere: found } = elsewhere(fds, { gone: fds });
+  expect([64, 65].map((needed) => found.hasRoom(5, needed))).toEqual([true, false]);
+});
+
 test("asks about a bounded number at once, and goes on behind them the next time", () => {
   const fds = Array.from({ length: 300 }, (_, i) => 10 + i);
   const { elsewhere: found, asked } = elsewhere(fds, { gone: [305] });

@@ -27,9 +27,10 @@ export class Elsewhere {
     this.#use = use;
   }
 
-  /** Whether so many make room, of one account or (-1) of all. */
+  /** Whether so many make room, of one account or (-1) of all. Not more than 64, since a thread that hangs closes none. */
   hasRoom(account: number, needed: number): boolean {
     const { shared, sys } = this.#context;
+    if (needed > MAX) return false;
     if (shared.serving() < 2 || sys.monotonic() < (this.#fullUntil.get(account) ?? 0)) return false;
     return this.#search(account, needed) >= needed;
   }
