@@ -7,7 +7,6 @@ import type { Context } from "./thread.ts";
 
 const MAX = 64; // descriptors in one call
 const CALLS_MAX = 4; // in one search
-const LOOKED_AT = 4096; // rows in one search
 
 /**
  * Finds connections of other threads that are over: their clients have gone, or they were evicted. Such a
@@ -43,7 +42,7 @@ export class Elsewhere {
   /* One round at most. The next search goes on behind this one. */
   #search(account: number, needed: number): number {
     const { used } = this.#context.shared.flight;
-    let left = Math.min(used, LOOKED_AT);
+    let left = used;
     let found = 0;
     for (let calls = 0; calls < CALLS_MAX && left > 0 && found < needed; calls++) {
       let count = 0;
