@@ -114,6 +114,15 @@ test("spares a full account for a moment, and no other", () => {
   expect(found.hasRoom(5, 1)).toBe(true);
 });
 
+test("spares a full account no longer when somebody is refused meanwhile", () => {
+  const { elsewhere: found, wait } = elsewhere([10], { gone: [10] });
+  found.noteFull(5);
+  wait(1);
+  found.noteFull(5);
+  wait(1);
+  expect(found.hasRoom(5, 1)).toBe(true);
+});
+
 test("finds one wherever it is in the table of a server that had thousands", () => {
   expect(elsewhere([5000], { gone: [5000] }).elsewhere.hasRoom(5, 1)).toBe(true);
 });

@@ -28,15 +28,18 @@ export class Elsewhere {
 
   /** Whether so many make room, of one account or (-1) of all. Not more than 64, since a thread that hangs closes none. */
   hasRoom(account: number, needed: number): boolean {
-    const { shared, sys } = this.#context;
-    if (needed > MAX) return false;
-    if (shared.serving() < 2 || sys.monotonic() < (this.#fullUntil.get(account) ?? 0)) return false;
+    if (needed > MAX || this.#context.shared.serving() < 2 || this.#isSpared(account)) return false;
     return this.#search(account, needed) >= needed;
   }
 
   /** Spares an account that is full, or (-1) all, searches for a moment: each newcomer would make another one. */
   noteFull(account: number): void {
+    if (this.#isSpared(account)) return; // else a flood would have no search at all
     this.#fullUntil.set(account, this.#context.sys.monotonic() + EMPTY_MS);
+  }
+
+  #isSpared(account: number): boolean {
+    return this.#context.sys.monotonic() < (this.#fullUntil.get(account) ?? 0);
   }
 
   /* One round at most. The next search goes on behind this one. */
