@@ -16,6 +16,8 @@ interface How {
   /** Those with a socket that was not received. */
   readonly unread?: readonly number[];
   readonly threads?: number;
+  /** Milliseconds for which the kernel is asked. */
+  readonly takes?: number;
   /** Happens while the kernel is asked. */
   readonly meanwhile?: (shared: Shared) => void;
   readonly use?: (fd: number) => boolean;
@@ -23,7 +25,8 @@ interface How {
 
 /** What thread 0 finds, with connections of account 5 by default, on a kernel and clock of our own. */
 function elsewhere(fds: readonly number[], how: How) {
-  const { gone, unread = [], threads = 2, meanwhile = () => {}, use = () => true } = how;
+  const { gone, unread = [], threads = 2, takes = 0 } = how;
+  const { meanwhile = () => {}, use = () => true } = how;
   const asked: number[] = [];
   let now = 100;
   const context = threadContext(threadOptions(createMemory(DESCRIPTORS, 2), DESCRIPTORS), {
@@ -35,6 +38,7 @@ function elsewhere(fds: readonly number[], how: How) {
         asked.push(fd);
         pairs[2 * i + 1] = gone.includes(fd) ? POLLHUP : 0;
       }
+      now += takes;
       meanwhile(context.shared);
       return count;
     },
@@ -107,19 +111,33 @@ test("asks nothing where no other thread serves", () => {
 });
 
 test("spares a full account for a moment, and no other", () => {
-  const { elsewhere: found, wait } = elsewhere([10], { gone: [10] });
+  const { elsewhere: found, wait } = elsewhere([10], { gone: [10], takes: 0.09 });
+  found.hasRoom(5, 2);
   found.noteFull(5);
   expect([found.hasRoom(5, 1), found.hasRoom(-1, 1)]).toEqual([false, true]);
-  wait(3);
+  wait(1.6); // and the search for all took 0.09
+  expect(found.hasRoom(5, 1)).toBe(false);
+  wait(0.2);
+  expect(found.hasRoom(5, 1)).toBe(true);
+});
+
+test("spares it for a bounded time when a search took long", () => {
+  const { elsewhere: found, wait } = elsewhere([10], { gone: [10], takes: 50 });
+  found.hasRoom(5, 2);
+  found.noteFull(5);
+  wait(1.5);
+  expect(found.hasRoom(5, 1)).toBe(false);
+  wait(1);
   expect(found.hasRoom(5, 1)).toBe(true);
 });
 
 test("spares a full account no longer when somebody is refused meanwhile", () => {
-  const { elsewhere: found, wait } = elsewhere([10], { gone: [10] });
+  const { elsewhere: found, wait } = elsewhere([10], { gone: [10], takes: 0.1 });
+  found.hasRoom(5, 2);
   found.noteFull(5);
-  wait(1);
+  wait(1.2);
   found.noteFull(5);
-  wait(1);
+  wait(1.2);
   expect(found.hasRoom(5, 1)).toBe(true);
 });
 

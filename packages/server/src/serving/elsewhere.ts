@@ -7,6 +7,7 @@ import type { Context } from "./thread.ts";
 
 const MAX = 64; // descriptors in one call
 const CALLS_MAX = 4; // in one search
+const SPARED = 20; // times as long as the search took
 
 /**
  * Finds connections of other threads that are over: their clients have gone, or they were evicted. Such a
@@ -19,6 +20,7 @@ export class Elsewhere {
   readonly #since = new Float64Array(MAX);
   readonly #fullUntil = new Recent<number>();
   #last = 0; // the connection that was looked at last
+  #tookMs = 0; // the last search
 
   /** @param use tells whether one that is over makes room */
   constructor(context: Context, use: (fd: number) => boolean) {
@@ -28,14 +30,19 @@ export class Elsewhere {
 
   /** Whether so many make room, of one account or (-1) of all. Not more than 64, since a thread that hangs closes none. */
   hasRoom(account: number, needed: number): boolean {
-    if (needed > MAX || this.#context.shared.serving() < 2 || this.#isSpared(account)) return false;
-    return this.#search(account, needed) >= needed;
+    const { shared, sys } = this.#context;
+    if (needed > MAX || shared.serving() < 2 || this.#isSpared(account)) return false;
+    const start = sys.monotonic();
+    const found = this.#search(account, needed);
+    this.#tookMs = sys.monotonic() - start;
+    return found >= needed;
   }
 
   /** Spares an account that is full, or (-1) all, searches for a moment: each newcomer would make another one. */
   noteFull(account: number): void {
     if (this.#isSpared(account)) return; // else a flood would have no search at all
-    this.#fullUntil.set(account, this.#context.sys.monotonic() + EMPTY_MS);
+    const spared = Math.min(EMPTY_MS, SPARED * this.#tookMs);
+    this.#fullUntil.set(account, this.#context.sys.monotonic() + spared);
   }
 
   #isSpared(account: number): boolean {
