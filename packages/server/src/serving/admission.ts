@@ -74,7 +74,7 @@ export class Admission {
       if (this.#elsewhere.hasRoom(account, needed)) return true;
       if (over() < needed) continue; // another thread has closed some meanwhile
       this.#elsewhere.noteFull(account);
-      return this.#connections.evict(account);
+      return this.#connections.evict(account, needed);
     }
     return true;
   }

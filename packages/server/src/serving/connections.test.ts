@@ -1,5 +1,5 @@
 import { expect, spyOn, test } from "bun:test";
-import { EPOLL_CTL_ADD, EPOLL_CTL_MOD, errno } from "@xsocket/xbind-native";
+import { EPOLL_CTL_ADD, EPOLL_CTL_MOD, errno, POLLHUP, type Syscalls } from "@xsocket/xbind-native";
 import { connectionsAt, threadContext, threadOptions } from "../../test/thread.ts";
 import { UNREAD } from "../memory/flight.ts";
 import { COUNTER, createMemory, FIELD, STATE, THREAD } from "../memory/memory.ts";
@@ -45,7 +45,7 @@ test("evicts an idle connection once and counts it out once", () => {
   connections.open(101);
   shared.flight.setUnread(100, UNREAD.none); // it has been replied to
   connections.release(100, STATE.idle);
-  expect([connections.evict(-1), connections.evict(-1)]).toEqual([true, false]);
+  expect([connections.evict(-1, 1), connections.evict(-1, 1)]).toEqual([true, false]);
   expect(closed).toEqual([100]);
   expect([shared.connections(), shared.thread(0, THREAD.load)]).toEqual([1, 0]);
   expect(shared.sum(COUNTER.evicted)).toBe(1);
@@ -64,13 +64,40 @@ test.each([0, 1])(
     }
     threads[owner]?.connections.release(101, STATE.idle);
     const found = spyOn(IdleOrder.prototype, "oldest").mockReturnValueOnce(100);
-    expect(threads[0]?.connections.evict(-1)).toBe(true);
+    expect(threads[0]?.connections.evict(-1, 1)).toBe(true);
     found.mockRestore();
     expect(shared.get(100, FIELD.state)).toBe(STATE.busy);
     expect(shared.get(101, FIELD.state)).toBe(owner === 0 ? STATE.free : STATE.evicted);
     expect(shared.sum(COUNTER.evicted)).toBe(1);
   },
 );
+
+/* Another one may have been admitted in its place already. */
+test.each([
+  [1, [100], [100], true],
+  [2, [100], [100, 101], true],
+  [2, [100, 101], [100, 101], true],
+  [3, [100, 101], [100, 101, 102], true],
+  [4, [100, 101, 102], [100, 101, 102], false],
+])("where there are %i too many, and %p have gone, evicts %p", (over, gone, evicted, hasRoom) => {
+  const memory = createMemory(DESCRIPTORS, 2);
+  const shared = new Shared(memory);
+  let now = 0;
+  const kernel: Partial<Syscalls> = {
+    monotonic: () => now++,
+    poll: (fd) => (gone.includes(fd) ? POLLHUP : 0),
+    eventfdAdd: () => 0,
+  };
+  const beside = connectionsAt(1, memory, kernel).connections;
+  for (const fd of [100, 101, 102]) {
+    beside.open(fd);
+    shared.flight.setUnread(fd, UNREAD.none); // it has been replied to
+    beside.release(fd, STATE.idle);
+  }
+  expect(connectionsAt(0, memory, kernel).connections.evict(-1, over)).toBe(hasRoom);
+  const isEvicted = (fd: number) => shared.get(fd, FIELD.state) === STATE.evicted;
+  expect([100, 101, 102].filter(isEvicted)).toEqual(evicted);
+});
 
 /* A connection served while it is still in the inbox could be put there twice, and others would be lost. */
 test("takes in a connection with a reused number only from the inbox", () => {
@@ -90,7 +117,7 @@ test("takes in a connection with a reused number only from the inbox", () => {
   connections.open(100);
   shared.flight.setUnread(100, UNREAD.none); // it has been replied to
   connections.release(100, STATE.idle);
-  expect(beside.evict(-1)).toBe(true);
+  expect(beside.evict(-1, 1)).toBe(true);
   connections.takeInbox();
   expect([shared.get(100, FIELD.state), shared.connections()]).toEqual([STATE.idle, 1]);
   expect(inboxes).toEqual([-1, -1]);
@@ -109,7 +136,7 @@ test("does not evict a connection that is in the inbox", () => {
   connections.release(100, STATE.idle);
   beside.open(101);
   shared.move(101, 0);
-  expect([connections.evict(-1), connections.evict(-1)]).toEqual([true, false]);
+  expect([connections.evict(-1, 1), connections.evict(-1, 1)]).toEqual([true, false]);
   expect(shared.get(101, FIELD.state)).toBe(STATE.moving);
 });
 
@@ -183,7 +210,11 @@ test("takes in everything from the inbox and no longer times out a moved connect
     here.release(fd, STATE.idle);
   }
   shared.set(100, FIELD.state, STATE.busy);
-  expect([here.moveToQuieter(100), there.evict(-1), there.evict(-1)]).toEqual([true, true, true]);
+  expect([here.moveToQuieter(100), there.evict(-1, 1), there.evict(-1, 1)]).toEqual([
+    true,
+    true,
+    true,
+  ]);
   expect(woken).toEqual([201, 200, 200]);
   here.takeInbox();
   there.takeInbox();

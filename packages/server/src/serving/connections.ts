@@ -7,6 +7,7 @@ import {
   EPOLLOUT,
   errno,
   errnoName,
+  POLLHUP,
   SHUT_RDWR,
   type Syscalls,
 } from "@xsocket/xbind-native";
@@ -171,13 +172,22 @@ export class Connections {
     return found;
   }
 
-  /** Closes the connection that has been idle for longest, of one account or (-1) of all, if there is one. */
-  evict(account: number): boolean {
-    const { shared, options } = this.#context;
+  /**
+   * Closes the connection that has been idle for longest, of one account or (-1) of all, if there is one.
+   *
+   * One whose client has gone may have made room already (elsewhere.ts), so that another one follows, until as
+   * many were closed as there are too many.
+   *
+   * @param over how many there are too many; all but the last are about to be closed
+   */
+  evict(account: number, over: number): boolean {
+    const { sys, shared, options } = this.#context;
+    let gone = 0;
     for (let fd = this.#idle.oldest(account); fd >= 0; fd = this.#idle.oldest(account)) {
+      const isGone = (sys.poll(fd, 0, 0) & POLLHUP) !== 0;
       if (!this.#makeRoom(fd)) continue; // its thread is at work on it by now
       shared.count(options.index, COUNTER.evicted);
-      return true;
+      if (!isGone || ++gone === over) return true;
     }
     return false;
   }
