@@ -65,6 +65,10 @@ test("refuses invalid options before it opens anything", async () => {
     [{ ...plain, allow: "deny" }, "allow of a rule must be true or false, not 'deny'"],
     [{ ...plain, uids: 1000 }, "uids of a rule must be a list of spans of ids, as {"],
     [{ ...plain, uids: [1000] }, "uids of a rule must be a list of spans of ids, as {"],
+    [
+      { ...plain, uids: [Object.assign(() => {}, { first: 0, last: 0 })] },
+      "uids of a rule must be a list of spans of ids, as {",
+    ],
     [{ ...plain, gids: [{ first: 9, last: 1 }] }, "gids of a rule must be a list of spans"],
     [{ ...plain, gids: [{ first: -2, last: -2 }] }, "gids of a rule must be a list of spans"],
     [{ ...plain, gids: [Object.create({ first: 1, last: 9 })] }, "gids of a rule must be a list"],

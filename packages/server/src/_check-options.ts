@@ -110,9 +110,10 @@ function listOf(isItem: (value: unknown) => boolean, items: string): Check {
   return [isList, `a list of ${items}`];
 }
 
-/* Only own properties count: what an object inherits is not copied to a serving thread. */
+/* Only own properties of an object count: others, and those of a function, are not copied to a serving thread. */
 function isSpan(value: unknown): boolean {
-  const own = Object.assign({}, value);
+  if (typeof value !== "object") return false;
+  const own = { ...value };
   const [first, last] = [Reflect.get(own, "first"), Reflect.get(own, "last")];
   return isFrom(0, Infinity, first) && isFrom(Number(first), Infinity, last);
 }
