@@ -73,6 +73,13 @@ test.each([
   expect(found.hasRoom(5, 1)).toBe(counts);
 });
 
+test("takes the first account for no other", () => {
+  const { elsewhere: found, shared } = elsewhere([10], { gone: [10] });
+  expect(found.hasRoom(0, 1)).toBe(false);
+  shared.set(10, FIELD.account, 0);
+  expect(found.hasRoom(0, 1)).toBe(true);
+});
+
 test("counts one in its own inbox, and for all accounts that of any", () => {
   const { elsewhere: found, shared } = elsewhere([10], { gone: [10] });
   shared.set(10, FIELD.owner, OWN);
