@@ -1,7 +1,7 @@
 import { errno, type Syscalls } from "@xsocket/xbind-native";
 import type { Bounds } from "../src/bounds.ts";
 import { UNREAD } from "../src/memory/flight.ts";
-import { COUNTER, createMemory, STATE } from "../src/memory/memory.ts";
+import { COUNTER, createMemory, STATE, THREAD } from "../src/memory/memory.ts";
 import { ACCEPTS, Acceptor } from "../src/serving/acceptor.ts";
 import { Connections } from "../src/serving/connections.ts";
 import { Peer } from "../src/serving/peer.ts";
@@ -21,6 +21,8 @@ interface How {
   /** The number of times that the listening socket is ready. */
   readonly times?: number;
   readonly ownsListener?: boolean;
+  /** Idle connections of another thread. */
+  readonly elsewhere?: readonly number[];
 }
 
 /** Accepts on a kernel of our own. */
@@ -32,11 +34,12 @@ export function acceptFrom(accept: () => number, how: How = {}) {
     idle = false,
     times = 1,
     ownsListener = true,
+    elsewhere = [],
   } = how;
   const closed: number[] = [];
   const said: string[] = [];
   const served: number[] = [];
-  const memory = createMemory(DESCRIPTORS, 1);
+  const memory = createMemory(DESCRIPTORS, 2);
   const usual = threadOptions(memory, DESCRIPTORS);
   const options = { ...usual, bounds: { ...usual.bounds, ...bounds }, ownsListener };
   const context = {
@@ -52,6 +55,13 @@ export function acceptFrom(accept: () => number, how: How = {}) {
   };
   const { sys, shared } = context;
   const connections = new Connections(context);
+  if (elsewhere.length > 0) for (const thread of [0, 1]) shared.setThread(thread, THREAD.serves, 1);
+  const beside = new Connections({ ...context, options: { ...options, index: 1 } });
+  for (const fd of elsewhere) {
+    beside.open(fd);
+    shared.flight.setUnread(fd, UNREAD.none); // it has been replied to
+    beside.release(fd, STATE.idle);
+  }
   const serve = (fd: number) => {
     served.push(fd);
     if (!idle) return;

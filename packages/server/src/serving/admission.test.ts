@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { errno, type Syscalls } from "@xsocket/xbind-native";
+import { errno, POLLHUP, type Syscalls } from "@xsocket/xbind-native";
 import { acceptFrom, DESCRIPTORS, PEER, results } from "../../test/acceptor.ts";
 import type { Connections } from "./connections.ts";
 
@@ -95,6 +95,24 @@ test("looks for finished connections until one of the user's own makes room", ()
   expect(acceptFrom(results(50, 100, 101, 102), how)).toMatchObject({
     closed: [50, 100],
     refused: 0,
+  });
+});
+
+test("a connection of another thread that is over makes room for one", () => {
+  const kernel: Partial<Syscalls> = {
+    ...PEER,
+    sendQueue: () => 0,
+    eventfdAdd: () => 0,
+    poll: () => POLLHUP,
+    pollMany(pairs, count) {
+      for (let i = 0; i < count; i++) pairs[2 * i + 1] = POLLHUP;
+      return count;
+    },
+  };
+  const how = { kernel, bounds: { maxConnectionsPerUid: 2 }, elsewhere: [50] };
+  expect(acceptFrom(results(100, 101, 102), how)).toMatchObject({
+    served: [100, 101],
+    refused: 1,
   });
 });
 
