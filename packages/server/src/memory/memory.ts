@@ -5,8 +5,8 @@
  * allocation and no message. A connection is a row of numbers under its descriptor's number, an
  * account is a row for each user id (accounts.ts), replies are in flight.ts, a thread has a row of
  * descriptors and a row of counters. Here is what lies where; shared.ts reads and writes it.
- * Only the thread that owns a connection uses its descriptor, except to ask by SIOCOUTQ (flight.ts) and poll(2)
- * (elsewhere.ts), which any thread may. For anything else, other threads put the connection into its owner's inbox.
+ * Only the thread that owns a connection uses its descriptor, except to ask by SIOCOUTQ or poll(2), which any thread
+ * may. For anything else, other threads put the connection into its owner's inbox.
  */
 import { createAccounts } from "./accounts.ts";
 import { createFlight } from "./flight.ts";
