@@ -1,4 +1,10 @@
-import { DEFAULT_ADDRESS, formatAddress, parseAddress, ProtocolError } from "@xsocket/protocol";
+import {
+  DEFAULT_ADDRESS,
+  formatAddress,
+  isUrl,
+  parseAddress,
+  ProtocolError,
+} from "@xsocket/protocol";
 import { userPath } from "./directory.ts";
 import { MisuseError } from "./errors.ts";
 
@@ -10,8 +16,7 @@ import { MisuseError } from "./errors.ts";
  * refuses
  */
 export function controlSocket(text: string): string {
-  // as other programs write it; the path is meant, not the directory "unix:" or "file:" here
-  if (/^(?:unix|file):/i.test(text))
+  if (isUrl(text))
     throw new MisuseError(
       `${text} is not the address of a control socket: give a path, or @name, without "${text.slice(0, 5)}"`,
     );

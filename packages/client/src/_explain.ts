@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
-import { shellWord } from "@xsocket/protocol";
+import { isUrl, shellWord } from "@xsocket/protocol";
 import { tried } from "@xsocket/xbind-native";
 import { TABLE } from "./_explanations.ts";
 import type { XSocketStep } from "./error.ts";
@@ -34,7 +34,7 @@ function rowFor(step: XSocketStep, code: string, server: string): string {
   if (server.startsWith("@")) return `${code}, @name` in rows ? `${code}, @name` : code;
   const [home, url, other] = [`${code}, ~/`, `${code}, URL`, `${code}, no socket`];
   if (home in rows && server.startsWith("~/")) return home;
-  if (url in rows && /^(unix|file):/i.test(server)) return url;
+  if (url in rows && isUrl(server)) return url;
   return other in rows && isNoSocket(server) ? other : code;
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { encodeAddress, formatAddress, parseAddress } from "./address.ts";
+import { encodeAddress, formatAddress, isUrl, parseAddress } from "./address.ts";
 import { ProtocolError } from "./error.ts";
 
 test("paths and abstract names are told apart and written back", () => {
@@ -25,4 +25,9 @@ test("an address that does not fit sun_path is refused, not cut", () => {
 test("empty addresses and NUL bytes are refused", () => {
   for (const text of ["", "@", "/a\0b", "@\0"])
     expect(() => parseAddress(text)).toThrow(ProtocolError);
+});
+
+test("tells an address that is written as a URL from a path", () => {
+  for (const text of ["unix:/a", "UNIX:a", "file:///a"]) expect(isUrl(text)).toBe(true);
+  for (const text of ["/unix:a", "./unix:a", "@unix:a", "unix"]) expect(isUrl(text)).toBe(false);
 });

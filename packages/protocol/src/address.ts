@@ -42,6 +42,14 @@ export function parseAddress(text: string): Address {
   return abstract ? { kind: "abstract", name: text.slice(1) } : { kind: "path", path: text };
 }
 
+/**
+ * Whether an address is written as a URL, as other programs take it: as a path it would name something below
+ * the directory "unix:" or "file:".
+ */
+export function isUrl(text: string): boolean {
+  return /^(?:unix|file):/i.test(text);
+}
+
 /** Writes an address the way {@link parseAddress} reads it. */
 export function formatAddress(address: Address): string {
   return address.kind === "abstract" ? `@${address.name}` : address.path;

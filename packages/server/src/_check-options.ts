@@ -3,6 +3,7 @@
  * dropped leaves a server more open than was meant.
  */
 import { inspect } from "node:util";
+import { isUrl } from "@xsocket/protocol";
 import { misuse } from "./_failure.ts";
 import { BOUND_MAX, type Bounds, DEFAULT_BOUNDS } from "./bounds.ts";
 import { LOG_LEVELS } from "./log.ts";
@@ -30,7 +31,7 @@ const isText = (value: unknown): boolean => typeof value === "string";
 
 /* A URL, or a ~ that only a shell replaces, would name a file below the current directory. */
 const isAddress = (value: unknown): boolean =>
-  typeof value === "string" && !/^(?:unix:|file:|~\/)|^[^@].*\/$/is.test(value);
+  typeof value === "string" && !isUrl(value) && !/^~\/|^[^@].*\/$/s.test(value);
 
 const FLAG: Check = [(value) => typeof value === "boolean", "true or false"];
 const BOUND = from(1, BOUND_MAX);
