@@ -25,6 +25,11 @@ export function isReceived(sys: Syscalls, fd: number): boolean {
   return sys.sendQueue(fd) <= BEING_FREED;
 }
 
+/** Whether the peer of a connection has hung up. Any thread may ask. */
+export function hasHungUp(sys: Syscalls, fd: number): boolean {
+  return (sys.poll(fd, 0, 0) & POLLHUP) !== 0;
+}
+
 /* What a call gives when the client has hung up. */
 const HUNG_UP = new Set([errno.EPIPE, errno.ECONNRESET]);
 
@@ -184,7 +189,7 @@ export class Connections {
     const { sys, shared, options } = this.#context;
     let gone = 0;
     for (let fd = this.#idle.oldest(account); fd >= 0; fd = this.#idle.oldest(account)) {
-      const isGone = (sys.poll(fd, 0, 0) & POLLHUP) !== 0;
+      const isGone = hasHungUp(sys, fd);
       if (!this.#makeRoom(fd)) continue; // its thread is at work on it by now
       shared.count(options.index, COUNTER.evicted);
       if (!isGone || ++gone === over) return true;

@@ -6,10 +6,10 @@
  * (newcomers.ts). Before a bound or a quota refuses anything, those that have gone meanwhile are
  * closed, so that nobody is refused for what is over. What is thrown meanwhile ends that connection alone.
  */
-import { EPOLLHUP, POLLHUP, POLLIN, SHUT_RD } from "@xsocket/xbind-native";
+import { EPOLLHUP, POLLIN, SHUT_RD } from "@xsocket/xbind-native";
 import { FIELD, STATE, THREAD } from "../memory/memory.ts";
 import { type Answerer, TURN } from "./answer.ts";
-import type { Connections } from "./connections.ts";
+import { type Connections, hasHungUp } from "./connections.ts";
 import { Crowd } from "./crowd.ts";
 import { Fairness } from "./fairness.ts";
 import { Newcomers } from "./newcomers.ts";
@@ -63,7 +63,7 @@ export class Turns {
    * and its number may be that of another client by now, in this thread or, as the owner tells, in another.
    */
   event(fd: number, events: number): void {
-    const { shared, options } = this.#context;
+    const { sys, shared, options } = this.#context;
     const state = shared.get(fd, FIELD.state);
     // one that is to move or to be evicted is in an inbox, which is looked at next
     if (!isWaiting(state) || shared.get(fd, FIELD.owner) !== options.index) return;
@@ -73,7 +73,7 @@ export class Turns {
     try {
       if (state === STATE.lingering) this.#linger(fd);
       else if (!hasTurn) this.#passOver(fd);
-      else if ((events & EPOLLHUP) !== 0 && this.#isGone(fd)) this.#connections.end(fd);
+      else if ((events & EPOLLHUP) !== 0 && hasHungUp(sys, fd)) this.#connections.end(fd);
       else this.#serve(fd);
     } catch (error) {
       this.failed(error, fd);
@@ -165,10 +165,6 @@ export class Turns {
   #passOver(fd: number): void {
     const isStuck = this.#connections.isUnread(fd);
     this.#connections.release(fd, isStuck ? STATE.stuck : STATE.idle);
-  }
-
-  #isGone(fd: number): boolean {
-    return (this.#context.sys.poll(fd, 0, 0) & POLLHUP) !== 0;
   }
 
   #linger(fd: number): boolean {
