@@ -5,7 +5,7 @@ import { COUNTER, createMemory, STATE, THREAD } from "../src/memory/memory.ts";
 import { ACCEPTS, Acceptor } from "../src/serving/acceptor.ts";
 import { Connections } from "../src/serving/connections.ts";
 import { Peer } from "../src/serving/peer.ts";
-import { threadContext, threadOptions } from "./thread.ts";
+import { openIdle, threadContext, threadOptions } from "./thread.ts";
 
 export const DESCRIPTORS = 200;
 /** Names whoever connects as uid 0. */
@@ -57,11 +57,7 @@ export function acceptFrom(accept: () => number, how: How = {}) {
   const connections = new Connections(context);
   if (elsewhere.length > 0) for (const thread of [0, 1]) shared.setThread(thread, THREAD.serves, 1);
   const beside = new Connections({ ...context, options: { ...options, index: 1 } });
-  for (const fd of elsewhere) {
-    beside.open(fd);
-    shared.flight.setUnread(fd, UNREAD.none); // it has been replied to
-    beside.release(fd, STATE.idle);
-  }
+  for (const fd of elsewhere) openIdle(beside, shared, fd);
   const serve = (fd: number) => {
     served.push(fd);
     if (!idle) return;

@@ -1,6 +1,7 @@
 import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { fitBounds } from "../src/bounds.ts";
-import type { Memory } from "../src/memory/memory.ts";
+import { UNREAD } from "../src/memory/flight.ts";
+import { type Memory, STATE } from "../src/memory/memory.ts";
 import { Shared } from "../src/memory/shared.ts";
 import { DEFAULT_POLICY } from "../src/policy/builtin.ts";
 import { createQuotaMemory } from "../src/policy/quota.ts";
@@ -49,4 +50,11 @@ export function connectionsAt(index: number, memory: Memory, kernel: Partial<Sys
   const options = { ...threadOptions(memory, new Shared(memory).descriptors), index };
   const connections = new Connections(threadContext(options, kernel));
   return { connections, options };
+}
+
+/** Opens a connection that has been replied to, and is idle. */
+export function openIdle(connections: Connections, shared: Shared, fd: number): void {
+  connections.open(fd);
+  shared.flight.setUnread(fd, UNREAD.none);
+  connections.release(fd, STATE.idle);
 }

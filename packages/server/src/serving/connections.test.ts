@@ -1,6 +1,6 @@
 import { expect, spyOn, test } from "bun:test";
 import { EPOLL_CTL_ADD, EPOLL_CTL_MOD, errno, POLLHUP, type Syscalls } from "@xsocket/xbind-native";
-import { connectionsAt, threadContext, threadOptions } from "../../test/thread.ts";
+import { connectionsAt, openIdle, threadContext, threadOptions } from "../../test/thread.ts";
 import { UNREAD } from "../memory/flight.ts";
 import { COUNTER, createMemory, FIELD, STATE, THREAD } from "../memory/memory.ts";
 import { Shared } from "../memory/shared.ts";
@@ -41,10 +41,8 @@ test("evicts an idle connection once and counts it out once", () => {
   const closed: number[] = [];
   const kernel = { monotonic: () => 0, close: (fd: number) => closed.push(fd) };
   const { connections } = connectionsAt(0, memory, kernel);
-  connections.open(100);
   connections.open(101);
-  shared.flight.setUnread(100, UNREAD.none); // it has been replied to
-  connections.release(100, STATE.idle);
+  openIdle(connections, shared, 100);
   expect([connections.evict(-1, 1), connections.evict(-1, 1)]).toEqual([true, false]);
   expect(closed).toEqual([100]);
   expect([shared.connections(), shared.thread(0, THREAD.load)]).toEqual([1, 0]);
@@ -89,11 +87,7 @@ test.each([
     eventfdAdd: () => 0,
   };
   const beside = connectionsAt(1, memory, kernel).connections;
-  for (const fd of [100, 101, 102]) {
-    beside.open(fd);
-    shared.flight.setUnread(fd, UNREAD.none); // it has been replied to
-    beside.release(fd, STATE.idle);
-  }
+  for (const fd of [100, 101, 102]) openIdle(beside, shared, fd);
   expect(connectionsAt(0, memory, kernel).connections.evict(-1, over)).toBe(hasRoom);
   const isEvicted = (fd: number) => shared.get(fd, FIELD.state) === STATE.evicted;
   expect([100, 101, 102].filter(isEvicted)).toEqual(evicted);
@@ -114,9 +108,7 @@ test("takes in a connection with a reused number only from the inbox", () => {
     },
   });
   shared.setThread(0, THREAD.serves, 1);
-  connections.open(100);
-  shared.flight.setUnread(100, UNREAD.none); // it has been replied to
-  connections.release(100, STATE.idle);
+  openIdle(connections, shared, 100);
   expect(beside.evict(-1, 1)).toBe(true);
   connections.takeInbox();
   expect([shared.get(100, FIELD.state), shared.connections()]).toEqual([STATE.idle, 1]);
