@@ -1,8 +1,8 @@
-/* What docs/containers.md says of mounts: a mounted directory works after a restart, a mounted file does not. */
+/* What docs/containers.md says of mounts: a mounted directory works after a restart, a mounted file does not; and why read-only. */
 import { expect, test } from "bun:test";
 import { dirname, join } from "node:path";
 import { errno, libraryPath } from "@xsocket/xbind-native";
-import { guardDescriptors, here, ROOT, startServer, tempDir } from "../harness/index.ts";
+import { guardDescriptors, here, ROOT, startServer, tempDir, textOf } from "../harness/index.ts";
 
 guardDescriptors();
 
@@ -36,7 +36,8 @@ test.each([
     const inside = what === "directory" ? view.path : view.join("control");
     if (what === "file") await Bun.write(inside, "");
     const box = ["bwrap", "--unshare-net", "--die-with-parent", "--ro-bind", "/", "/"];
-    const argv = [...box, "--bind", source, inside, "python3", "-c", PROGRAM, view.join("control")];
+    const mount = ["--ro-bind", source, inside];
+    const argv = [...box, ...mount, "python3", "-c", PROGRAM, view.join("control")];
     await using program = here.spawn(argv, { env: ENV, stdin: "" });
     await program.says(/ready/);
     await program.write("\n");
@@ -49,3 +50,14 @@ test.each([
     expect(program.hasEnded).toBe(false);
   },
 );
+
+test("the sandbox of the tutorial cannot put another socket in the place of the server's", async () => {
+  const options = /bwrap (.*) --chdir/.exec(textOf("docs/tutorial-sandbox.md"))?.[1];
+  using dir = tempDir();
+  await using server = await startServer({ path: dir.join("control") });
+  const script = `exec bwrap ${options} mv "${server.path}" "${server.path}.other"`;
+  const env = { XSOCKET_DIR: dir.path, LC_ALL: "C" };
+  const { code, stderr } = await here.run(["sh", "-c", script], { env });
+  expect(stderr).toContain("Read-only file system");
+  expect(code).toBe(1);
+});
