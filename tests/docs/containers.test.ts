@@ -2,7 +2,15 @@
 import { expect, test } from "bun:test";
 import { dirname, join } from "node:path";
 import { errno, libraryPath } from "@xsocket/xbind-native";
-import { guardDescriptors, here, ROOT, startServer, tempDir, textOf } from "../harness/index.ts";
+import {
+  guardDescriptors,
+  here,
+  ROOT,
+  startServer,
+  tempDir,
+  textOf,
+  XSOCKET,
+} from "../harness/index.ts";
 
 guardDescriptors();
 
@@ -60,4 +68,18 @@ test("the sandbox of the tutorial cannot put another socket in the place of the 
   const { code, stderr } = await here.run(["sh", "-c", script], { env });
   expect(stderr).toContain("Read-only file system");
   expect(code).toBe(1);
+});
+
+test("a program in the tutorial's sandbox takes its socket by activation, without the control socket", async () => {
+  const page = textOf("docs/tutorial-sandbox.md");
+  const hide = /`(--tmpfs "\$XSOCKET_DIR")`/.exec(page)?.[1];
+  const launch = /`(sh -c 'LISTEN_PID=[^`]*)`/.exec(page)?.[1];
+  const shows = 'sh -c "echo \\$LISTEN_PID is \\$\\$, sees \\$(ls \\$XSOCKET_DIR)"';
+  using dir = tempDir();
+  await using server = await startServer({ path: dir.join("control") });
+  const box = `bwrap --unshare-net --ro-bind / / ${hide} ${launch?.replace("PROGRAM", () => shows)}`;
+  const script = `exec ${XSOCKET} open ${server.path} --exec ${box}`;
+  const env = { XSOCKET_DIR: dir.path };
+  const { stdout, stderr } = await here.run(["sh", "-c", script], { env });
+  expect(stdout.trim(), stderr).toMatch(/^(\d+) is \1, sees$/);
 });
