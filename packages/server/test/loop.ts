@@ -118,7 +118,6 @@ export function serveReady(
   const ready = Array.from({ length: count }, (_, i) => 100 + i);
   for (const fd of ready) {
     shared.set(fd, FIELD.state, state);
-    shared.set(fd, FIELD.requests, 1);
     shared.set(fd, FIELD.account, shared.openAccount(ready.indexOf(fd) < count - others ? 1 : 2));
   }
   const turns = new Map(ready.map((fd) => [fd, 0]));

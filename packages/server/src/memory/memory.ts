@@ -23,8 +23,6 @@ export const FIELD = {
   account: 5,
   /** The next one in the inbox of its owner. */
   next: 6,
-  /** Requests so far, including those for the status, counted up to 2. */
-  requests: 7,
 } as const;
 export const FIELDS = Object.keys(FIELD).length;
 

@@ -69,16 +69,9 @@ export class Answerer {
     if (length !== REQUEST_BYTES || this.#view.getUint32(0) !== REQUEST_SIGNATURE)
       return this.#other(fd, length);
     shared.count(options.index, COUNTER.requests);
-    this.#noteRequest(fd);
     const turn = this.#answer(fd) ? TURN.answered : TURN.over;
     this.#countTime(sys.monotonic() - start);
     return turn;
-  }
-
-  #noteRequest(fd: number): void {
-    const { shared } = this.#context;
-    const requests = shared.get(fd, FIELD.requests);
-    if (requests < 2) shared.set(fd, FIELD.requests, requests + 1);
   }
 
   #countTime(milliseconds: number): void {
@@ -101,7 +94,6 @@ export class Answerer {
 
   #sendStatus(fd: number): number {
     const { sys, shared, options, judge } = this.#context;
-    this.#noteRequest(fd);
     const status = readStatus(sys, shared, options, judge.policy);
     const json = new TextEncoder().encode(JSON.stringify(status));
     const bytes = encode({ kind: "status-response", json });

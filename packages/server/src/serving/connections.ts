@@ -57,7 +57,6 @@ export class Connections {
     const { shared, options, sys } = this.#context;
     shared.set(fd, FIELD.owner, options.index);
     shared.set(fd, FIELD.account, shared.openAccount(shared.get(fd, FIELD.uid)));
-    shared.set(fd, FIELD.requests, 0);
     shared.set(fd, FIELD.state, STATE.busy);
     shared.touch(fd, sys.monotonic());
     shared.count(options.index, COUNTER.accepted);

@@ -113,7 +113,6 @@ test.each([1, EVENTS])(
   "an exception elsewhere leaves a connection served before it alone (%d ready)",
   (count) => {
     const { memory, shared } = idleConnection(1);
-    shared.set(CONNECTION, FIELD.requests, 2);
     shared.setThread(0, THREAD.serves, 1);
     shared.setThread(1, THREAD.load, 5);
     const first = spyOn(Math, "random").mockReturnValue(0); // a step begins with its first event

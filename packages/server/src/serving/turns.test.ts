@@ -35,12 +35,11 @@ import { Turns } from "./turns.ts";
 const sys = loadSyscalls();
 
 /**
- * Has the thread take one event of a connection with so many requests, then an order to stop.
+ * Has the thread take one event of a connection, then an order to stop.
  * Returns the state in between, whether it was read from, and whether it is open at the end.
  */
-function after(events: number, owner: number, before: number = STATE.idle, requests = 1) {
+function after(events: number, owner: number, before: number = STATE.idle, hasAsked = false) {
   const { memory, shared } = idleConnection(owner);
-  shared.set(CONNECTION, FIELD.requests, requests);
   shared.set(CONNECTION, FIELD.state, before);
   shared.touch(CONNECTION, sys.monotonic());
   const found = { state: -1, isRead: false };
@@ -49,7 +48,11 @@ function after(events: number, owner: number, before: number = STATE.idle, reque
     epollWait: waitOnce(events, orders),
     eventfdTake: () => ((found.state = shared.get(CONNECTION, FIELD.state)), 0),
     poll: () => 0, // the peer of the connection that has the number now is there, and silent
-    receivePacket: (fd: number) => ((found.isRead = fd === CONNECTION), -errno.EAGAIN),
+    receivePacket(fd: number, bytes: Uint8Array) {
+      found.isRead = fd === CONNECTION;
+      return hasAsked ? receiveRequest(fd, bytes) : -errno.EAGAIN;
+    },
+    socket: () => -errno.EMFILE,
   };
   threadOne(memory, orders, kernel).run();
   return { ...found, isOpen: shared.get(CONNECTION, FIELD.state) !== STATE.free };
@@ -65,11 +68,16 @@ test("ignores a late event of a closed connection whose number is reused", () =>
     isOpen: false,
   });
   expect(after(EPOLLHUP | EPOLLIN, 1).state).toBe(STATE.idle);
-  expect(after(EPOLLHUP | EPOLLIN, 1, STATE.fresh, 0).state).toBe(STATE.fresh); // its time for a request keeps running
+  expect(after(EPOLLHUP | EPOLLIN, 1, STATE.fresh).state).toBe(STATE.fresh); // its time for a request keeps running
+});
+
+test("a connection that waited for its first request is idle once it is answered", () => {
+  expect(after(EPOLLIN, 1, STATE.fresh, true).state).toBe(STATE.idle);
 });
 
 test("keeps a connection when the thread chosen for it dies", () => {
   const { memory, shared } = idleConnection(1);
+  shared.set(CONNECTION, FIELD.state, STATE.fresh);
   shared.setThread(0, THREAD.serves, 1);
   shared.setThread(1, THREAD.load, 5);
   const orders: Order[] = [];

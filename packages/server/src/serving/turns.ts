@@ -74,7 +74,7 @@ export class Turns {
       if (state === STATE.lingering) this.#linger(fd);
       else if (!hasTurn) this.#passOver(fd);
       else if ((events & EPOLLHUP) !== 0 && hasHungUp(sys, fd)) this.#connections.end(fd);
-      else this.#serve(fd);
+      else this.#serve(fd, state === STATE.fresh);
     } catch (error) {
       this.failed(error, fd);
     }
@@ -202,26 +202,24 @@ export class Turns {
 
   #serveGuarded(fd: number): void {
     try {
-      this.#serve(fd);
+      this.#serve(fd, false);
     } catch (error) {
       this.failed(error, fd);
     }
   }
 
-  /* One request in a turn, so that a client that sends many does not hold up the others. */
-  #serve(fd: number): void {
+  /*
+   * One request in a turn, so that a client that sends many does not hold up the others. Any but the first shows
+   * that a connection is kept open, and such connections are shared among the threads.
+   */
+  #serve(fd: number, isFirst: boolean): void {
     if (this.#connections.isUnread(fd)) return this.#connections.release(fd, STATE.stuck);
-    if (this.#answerer.turn(fd) === TURN.over) return void this.#connections.end(fd);
-    this.#rest(fd);
-  }
-
-  /* A second request shows that a connection is kept open, and such connections are shared among the threads. */
-  #rest(fd: number): void {
-    const requests = this.#context.shared.get(fd, FIELD.requests);
-    if (requests > 1) {
+    const turn = this.#answerer.turn(fd);
+    if (turn === TURN.over) return void this.#connections.end(fd);
+    if (turn === TURN.answered && !isFirst) {
       if (this.#connections.moveToQuieter(fd)) return;
       this.#crowd.served();
     }
-    this.#connections.release(fd, requests === 0 ? STATE.fresh : STATE.idle);
+    this.#connections.release(fd, turn === TURN.waiting && isFirst ? STATE.fresh : STATE.idle);
   }
 }
