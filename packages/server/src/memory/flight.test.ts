@@ -1,15 +1,13 @@
 import { expect, spyOn, test } from "bun:test";
 import { Accounts, createAccounts } from "./accounts.ts";
 import { createFlight, Flight, UNREAD } from "./flight.ts";
-import { SharedLock } from "./lock.ts";
 import { createMemory, FIELD } from "./memory.ts";
 import { Shared } from "./shared.ts";
 
 test("keeps the higher descriptor when two threads reply at once", () => {
-  const lock = new SharedLock(new Int32Array(new SharedArrayBuffer(4)), 0, -1);
   const memory = createFlight(64);
   const [one, other] = [1, 2].map(
-    () => new Flight(memory, new Accounts(createAccounts(4), lock), () => 0),
+    () => new Flight(memory, new Accounts(createAccounts(4)), () => 0),
   );
   one?.setUnread(5, UNREAD.plain);
   const { load } = Atomics;
@@ -82,6 +80,7 @@ test("a reply that is sent while the last one is settled still counts as unread"
 test("a user's counts never fall short of the total when nobody else has any", () => {
   const shared = new Shared(createMemory(64, 1));
   const account = shared.openAccount(1);
+  shared.set(5, FIELD.account, account);
   const missing: number[] = [];
   const { add, sub } = Atomics;
   const looked = (change: typeof add) => (cells: Int32Array, at: number, value: number) => {

@@ -28,9 +28,7 @@ function expectToWait(
   expect(contents()).not.toEqual(before);
 }
 
-test.each<[what: string, change: (shared: Shared, account: number) => unknown]>([
-  ["opens an account", (shared) => shared.openAccount(1001)],
-  ["closes an account", (shared, account) => shared.closeAccount(account)],
+test.each<[what: string, change: (shared: Shared) => unknown]>([
   ["hands a connection over", (shared) => shared.move(FD, 1)],
   ["makes room by a connection", (shared) => shared.evict(FD)],
   ["takes one out of its inbox", (shared) => shared.takePosted(0)],
@@ -38,12 +36,11 @@ test.each<[what: string, change: (shared: Shared, account: number) => unknown]>(
 ])("a thread that %s waits for the lock", (_, change) => {
   const memory = createMemory(64, 2);
   const shared = new Shared(memory, 0);
-  const account = shared.openAccount(1000);
   for (const thread of [0, 1]) shared.setThread(thread, THREAD.serves, 1);
   for (const fd of [FD, FD + 1]) shared.set(fd, FIELD.state, STATE.idle);
   shared.evict(FD + 1); // puts it into the inbox
-  const { accounts, connections, threads, totals } = memory;
-  expectToWait(totals, TOTAL.lock, [accounts, connections, threads], () => change(shared, account));
+  const { connections, threads, totals } = memory;
+  expectToWait(totals, TOTAL.lock, [connections, threads], () => change(shared));
 });
 
 test("a thread that takes or gives back a quota waits for the lock", () => {

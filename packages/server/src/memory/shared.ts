@@ -39,7 +39,7 @@ export class Shared {
     this.#counters = new Float64Array(memory.counters);
     this.#totals = new Int32Array(memory.totals);
     this.#lock = new SharedLock(this.#totals, TOTAL.lock, thread);
-    this.#accounts = new Accounts(memory.accounts, this.#lock);
+    this.#accounts = new Accounts(memory.accounts);
     const accountOf = (fd: number) => this.get(fd, FIELD.account);
     this.flight = new Flight(memory.flight, this.#accounts, accountOf);
     this.descriptors = this.#touched.length;
@@ -159,7 +159,7 @@ export class Shared {
     return this.#accounts.inFlight(account);
   }
 
-  /** Counts a new connection for its user. Returns the user's account. */
+  /** Counts a new connection for its user. Returns the user's account. For the thread that accepts. */
   openAccount(uid: number): number {
     const account = this.#accounts.open(uid);
     this.countTotal(TOTAL.connections);
@@ -235,7 +235,7 @@ export class Shared {
     }
   }
 
-  /** Runs `work` while no other thread changes accounts or inboxes. */
+  /** Runs `work` while no other thread changes inboxes. */
   locked<T>(work: () => T): Promise<T> {
     return this.#lock.during(work);
   }
