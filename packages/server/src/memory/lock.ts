@@ -14,7 +14,6 @@ export class SharedLock {
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #index: number;
   readonly #holder: number;
-  #nested = false; // inside during()
 
   /** @param thread the number of the thread that uses this view, -1 for the main thread */
   constructor(words: Int32Array<SharedArrayBuffer>, index: number, thread: number) {
@@ -24,7 +23,6 @@ export class SharedLock {
   }
 
   acquire(): void {
-    if (this.#nested) return;
     // Not Atomics.wait(), which goes by the time of day: a clock set back by an hour would keep a thread that long.
     for (let tries = 0; !this.#try(); tries++) if (tries > SPINS) Bun.sleepSync(SLEEP_MS);
   }
@@ -35,22 +33,19 @@ export class SharedLock {
   }
 
   /**
-   * Runs `work` under the lock, which it may acquire once more. Waiting does not hold up the event loop,
-   * which may still have to notice that the holder is dead.
+   * Runs `work` under the lock. Waiting does not hold up the event loop, which may still have to notice that the
+   * holder is dead.
    */
   async during<T>(work: () => T): Promise<T> {
     while (!this.#try()) await Bun.sleep(SLEEP_MS);
-    this.#nested = true;
     try {
       return work();
     } finally {
-      this.#nested = false;
       this.release();
     }
   }
 
   release(): void {
-    if (this.#nested) return;
     Atomics.store(this.#words, this.#index, FREE);
   }
 

@@ -24,7 +24,7 @@ export function reclaim(sys: Syscalls, shared: Shared, index: number): Promise<n
 
 function closeAll(sys: Syscalls, shared: Shared, index: number): number {
   let count = 0;
-  while (shared.takePosted(index) >= 0); // they are found below
+  shared.setThread(index, THREAD.inbox, -1); // what it held is found below
   for (let fd = 0; fd < shared.descriptors; fd++) {
     if (shared.get(fd, FIELD.state) === STATE.free || shared.get(fd, FIELD.owner) !== index)
       continue;
