@@ -1,6 +1,5 @@
 import { errno, type Syscalls } from "@xsocket/xbind-native";
 import type { Bounds } from "../src/bounds.ts";
-import { UNREAD } from "../src/memory/flight.ts";
 import { COUNTER, createMemory, STATE, THREAD } from "../src/memory/memory.ts";
 import { ACCEPTS, Acceptor } from "../src/serving/acceptor.ts";
 import { Connections } from "../src/serving/connections.ts";
@@ -57,12 +56,10 @@ export function acceptFrom(accept: () => number, how: How = {}) {
   const connections = new Connections(context);
   if (elsewhere.length > 0) for (const thread of [0, 1]) shared.setThread(thread, THREAD.serves, 1);
   const beside = new Connections({ ...context, options: { ...options, index: 1 } });
-  for (const fd of elsewhere) openIdle(beside, shared, fd);
+  for (const fd of elsewhere) openIdle(beside, fd);
   const serve = (fd: number) => {
     served.push(fd);
-    if (!idle) return;
-    shared.flight.setUnread(fd, UNREAD.none); // it has been replied to
-    connections.release(fd, STATE.idle);
+    if (idle) connections.release(fd, STATE.idle);
   };
   const peer = new Peer(sys, shared);
   const over = () => makeRoom(connections, served);

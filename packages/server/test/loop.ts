@@ -61,7 +61,7 @@ export function idleConnection(owner: number): { memory: Memory; shared: Shared 
   const shared = new Shared(memory);
   shared.set(CONNECTION, FIELD.state, STATE.idle);
   shared.set(CONNECTION, FIELD.owner, owner);
-  shared.set(CONNECTION, FIELD.account, shared.openAccount(1));
+  shared.addConnection(CONNECTION);
   return { memory, shared };
 }
 
@@ -118,7 +118,8 @@ export function serveReady(
   const ready = Array.from({ length: count }, (_, i) => 100 + i);
   for (const fd of ready) {
     shared.set(fd, FIELD.state, state);
-    shared.set(fd, FIELD.account, shared.openAccount(ready.indexOf(fd) < count - others ? 1 : 2));
+    shared.set(fd, FIELD.uid, ready.indexOf(fd) < count - others ? 1 : 2);
+    shared.addConnection(fd);
   }
   const turns = new Map(ready.map((fd) => [fd, 0]));
   const orders: Order[] = [];

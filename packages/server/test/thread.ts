@@ -1,6 +1,5 @@
 import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { fitBounds } from "../src/bounds.ts";
-import { UNREAD } from "../src/memory/flight.ts";
 import { type Memory, STATE } from "../src/memory/memory.ts";
 import { Shared } from "../src/memory/shared.ts";
 import { DEFAULT_POLICY } from "../src/policy/builtin.ts";
@@ -52,9 +51,8 @@ export function connectionsAt(index: number, memory: Memory, kernel: Partial<Sys
   return { connections, options };
 }
 
-/** Opens a connection that has been replied to, and is idle. */
-export function openIdle(connections: Connections, shared: Shared, fd: number): void {
+/** Opens a connection that is idle. */
+export function openIdle(connections: Connections, fd: number): void {
   connections.open(fd);
-  shared.flight.setUnread(fd, UNREAD.none);
   connections.release(fd, STATE.idle);
 }

@@ -1,43 +1,19 @@
 import { expect, spyOn, test } from "bun:test";
-import { Accounts, createAccounts } from "./accounts.ts";
-import { createFlight, Flight, UNREAD } from "./flight.ts";
+import { UNREAD } from "./flight.ts";
 import { createMemory, FIELD } from "./memory.ts";
 import { Shared } from "./shared.ts";
-
-test("keeps the higher descriptor when two threads reply at once", () => {
-  const memory = createFlight(64);
-  const [one, other] = [1, 2].map(
-    () => new Flight(memory, new Accounts(createAccounts(4)), () => 0),
-  );
-  one?.setUnread(5, UNREAD.plain);
-  const { load } = Atomics;
-  /* The other thread replies just after the first has read the highest descriptor. */
-  const interrupted = (cells: Int32Array, at: number) => {
-    const found = load(cells, at);
-    if (at === 1) {
-      looking.mockRestore();
-      other?.setUnread(40, UNREAD.plain);
-    }
-    return found;
-  };
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the cells are of this one type
-  const looking = spyOn(Atomics, "load").mockImplementation(interrupted as typeof load);
-  one?.setUnread(20, UNREAD.plain);
-  looking.mockRestore();
-  expect(one?.used).toBe(41);
-});
 
 /** The descriptors that so many calls of recount() ask about, with these in flight. */
 function asked(inFlight: readonly number[], goes = 1): number[] {
   const shared = new Shared(createMemory(256, 1));
-  for (const fd of [200, ...inFlight]) shared.flight.setUnread(fd, UNREAD.socket);
-  shared.flight.setUnread(200, UNREAD.none); // recount() has to skip free entries below it
+  for (const fd of inFlight) shared.flight.setUnread(fd, UNREAD.socket);
+  shared.addConnection(200); // recount() has to skip free entries below it
   const found: number[] = [];
   const ask = (fd: number) => {
     found.push(fd);
     return false;
   };
-  for (let go = 0; go < goes; go++) shared.flight.recount(-1, ask);
+  for (let go = 0; go < goes; go++) shared.flight.recount(-1, shared.used, ask);
   return found;
 }
 
@@ -53,13 +29,14 @@ test("one recount asks about each socket in flight once, and about at most 32", 
 test("a recount for one user asks only about that user's sockets", () => {
   const shared = new Shared(createMemory(64, 1));
   const accounts = [1, 2].map((uid, i) => {
-    shared.set(5 + i, FIELD.account, shared.openAccount(uid));
+    shared.set(5 + i, FIELD.uid, uid);
+    shared.addConnection(5 + i);
     shared.flight.setUnread(5 + i, UNREAD.socket);
     return shared.get(5 + i, FIELD.account);
   });
   const found: number[][] = accounts.map(() => []);
   accounts.forEach((account, i) =>
-    shared.flight.recount(account, (fd) => found[i]?.push(fd) === 0),
+    shared.flight.recount(account, shared.used, (fd) => found[i]?.push(fd) === 0),
   );
   expect(found).toEqual([[5], [6]]);
 });
@@ -79,8 +56,8 @@ test("a reply that is sent while the last one is settled still counts as unread"
 
 test("a user's counts never fall short of the total when nobody else has any", () => {
   const shared = new Shared(createMemory(64, 1));
-  const account = shared.openAccount(1);
-  shared.set(5, FIELD.account, account);
+  shared.addConnection(5);
+  const account = shared.get(5, FIELD.account);
   const missing: number[] = [];
   const { add, sub } = Atomics;
   const looked = (change: typeof add) => (cells: Int32Array, at: number, value: number) => {
@@ -95,10 +72,10 @@ test("a user's counts never fall short of the total when nobody else has any", (
   const spies = [spyOn(Atomics, "add").mockImplementation(looked(add) as typeof add)];
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same
   spies.push(spyOn(Atomics, "sub").mockImplementation(looked(sub) as typeof sub));
-  shared.openAccount(1);
+  shared.addConnection(6);
   shared.flight.setUnread(5, UNREAD.socket);
   shared.flight.settle(5, () => true);
-  shared.closeAccount(account);
+  shared.removeConnection(5);
   for (const spy of spies) spy.mockRestore();
   expect(missing.length).toBe(16);
   expect(Math.max(...missing)).toBe(0);

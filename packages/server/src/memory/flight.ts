@@ -12,7 +12,7 @@ import type { Accounts } from "./accounts.ts";
 export const UNREAD = { none: 0, plain: 1, socket: 2 } as const;
 
 const KIND = 3; // the bits of UNREAD
-const HEADER = { inFlight: 0, highest: 1 } as const;
+const HEADER = { inFlight: 0 } as const;
 const HEADER_CELLS = Object.keys(HEADER).length;
 const RECOUNT_MAX = 32; // connections asked in one go
 
@@ -40,11 +40,6 @@ export class Flight {
     return Atomics.load(this.#cells, HEADER.inFlight);
   }
 
-  /** All connections that have been replied to have descriptors below this number. */
-  get used(): number {
-    return Atomics.load(this.#cells, HEADER.highest) + 1;
-  }
-
   /** What the peer of a connection may still have to receive. */
   unread(fd: number): number {
     return Atomics.load(this.#cells, HEADER_CELLS + fd) & KIND;
@@ -57,24 +52,17 @@ export class Flight {
     const before = Atomics.exchange(this.#cells, cell, number | unread) & KIND;
     const change = Number(unread === UNREAD.socket) - Number(before === UNREAD.socket);
     if (change !== 0) this.#count(this.#accountOf(fd), change);
-    this.#raiseHighest(fd);
-  }
-
-  #raiseHighest(fd: number): void {
-    let highest = Atomics.load(this.#cells, HEADER.highest);
-    while (fd > highest)
-      highest = Atomics.compareExchange(this.#cells, HEADER.highest, highest, fd);
   }
 
   /**
    * Asks about some of the sockets in flight, of one account or (-1) of all, whether their peers
    * have received them; the next call goes on behind them. For any thread.
    *
+   * @param used all connections have descriptors below this number
    * @param isReceived asks the kernel
    * @returns whether one was taken out of the count
    */
-  recount(account: number, isReceived: (fd: number) => boolean): boolean {
-    const { used } = this;
+  recount(account: number, used: number, isReceived: (fd: number) => boolean): boolean {
     let hasSettled = false;
     let asked = 0;
     // one round at most, also if fewer are found

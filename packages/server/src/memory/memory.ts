@@ -114,6 +114,8 @@ export const TOTAL = {
   policyOutdated: 5,
   /** Orders of the main thread that every thread has been sent. */
   orders: 6,
+  /** All connections so far have had descriptors below this number. */
+  used: 7,
 } as const;
 const TOTALS = Object.keys(TOTAL).length;
 

@@ -159,17 +159,23 @@ export class Shared {
     return this.#accounts.inFlight(account);
   }
 
-  /** Counts a new connection for its user. Returns the user's account. For the thread that accepts. */
-  openAccount(uid: number): number {
-    const account = this.#accounts.open(uid);
-    this.countTotal(TOTAL.connections);
-    return account;
+  /** All connections so far have had descriptors below this number. */
+  get used(): number {
+    return this.total(TOTAL.used);
   }
 
-  /** Uncounts a connection, in the total first: see #count() of Flight. */
-  closeAccount(account: number): void {
+  /** Counts a new connection for the user whose id it has. For the thread that accepts. */
+  addConnection(fd: number): void {
+    this.set(fd, FIELD.account, this.#accounts.open(this.get(fd, FIELD.uid)));
+    this.countTotal(TOTAL.connections);
+    if (fd >= this.used) this.setTotal(TOTAL.used, fd + 1);
+  }
+
+  /** Uncounts a connection, in the total first (see #count() of Flight), and frees its row. */
+  removeConnection(fd: number): void {
     Atomics.sub(this.#totals, TOTAL.connections, 1);
-    this.#accounts.close(account);
+    this.#accounts.close(this.get(fd, FIELD.account));
+    this.set(fd, FIELD.state, STATE.free);
   }
 
   /**

@@ -25,7 +25,7 @@ function dead() {
   const held = { epoll: 10, spare: 11, scratch: 12, tick: 13, serves: 1 } as const;
   for (const [column, value] of Object.entries(held))
     shared.setThread(1, Reflect.get(THREAD, column), value);
-  shared.set(CONNECTION, FIELD.account, shared.openAccount(1000));
+  shared.addConnection(CONNECTION);
   shared.set(CONNECTION, FIELD.state, STATE.busy);
   shared.move(CONNECTION, 1);
   const lock = new SharedLock(new Int32Array(memory.totals), TOTAL.lock, 1);

@@ -3,13 +3,6 @@ import { UNREAD } from "../memory/flight.ts";
 import { FIELD, STATE, THREAD } from "../memory/memory.ts";
 import type { Shared } from "../memory/shared.ts";
 
-function closeConnection(sys: Syscalls, shared: Shared, fd: number): void {
-  shared.flight.setUnread(fd, UNREAD.none);
-  shared.closeAccount(shared.get(fd, FIELD.account));
-  shared.set(fd, FIELD.state, STATE.free);
-  sys.close(fd);
-}
-
 /**
  * Closes everything that a dead thread held. It waits for the lock without blocking, since the lock's holder
  * may have died too, and this thread learns that from its event loop.
@@ -25,10 +18,12 @@ export function reclaim(sys: Syscalls, shared: Shared, index: number): Promise<n
 function closeAll(sys: Syscalls, shared: Shared, index: number): number {
   let count = 0;
   shared.setThread(index, THREAD.inbox, -1); // what it held is found below
-  for (let fd = 0; fd < shared.descriptors; fd++) {
+  for (let fd = 0; fd < shared.used; fd++) {
     if (shared.get(fd, FIELD.state) === STATE.free || shared.get(fd, FIELD.owner) !== index)
       continue;
-    closeConnection(sys, shared, fd);
+    shared.flight.setUnread(fd, UNREAD.none);
+    shared.removeConnection(fd);
+    sys.close(fd);
     count++;
   }
   for (const column of [THREAD.epoll, THREAD.spare, THREAD.scratch])

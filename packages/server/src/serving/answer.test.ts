@@ -66,7 +66,7 @@ test("a client that has gone makes room for another socket in flight", () => {
   for (let fd = gone; fd > gone - maxInFlightPerUid; fd--) {
     shared.set(fd, FIELD.state, STATE.stuck);
     shared.set(fd, FIELD.owner, 1);
-    shared.set(fd, FIELD.account, shared.openAccount(1));
+    shared.addConnection(fd);
     shared.flight.setUnread(fd, UNREAD.socket);
   }
   const orders: Order[] = [];

@@ -42,7 +42,7 @@ test("evicts an idle connection once and counts it out once", () => {
   const kernel = { monotonic: () => 0, close: (fd: number) => closed.push(fd) };
   const { connections } = connectionsAt(0, memory, kernel);
   connections.open(101);
-  openIdle(connections, shared, 100);
+  openIdle(connections, 100);
   expect([connections.evict(-1, 1), connections.evict(-1, 1)]).toEqual([true, false]);
   expect(closed).toEqual([100]);
   expect([shared.connections(), shared.thread(0, THREAD.load)]).toEqual([1, 0]);
@@ -56,10 +56,7 @@ test.each([0, 1])(
     const shared = new Shared(memory);
     const kernel = { monotonic: () => 0, close: () => 0, eventfdAdd: () => 0 };
     const threads = [connectionsAt(0, memory, kernel), connectionsAt(1, memory, kernel)];
-    for (const fd of [100, 101]) {
-      threads[owner]?.connections.open(fd);
-      shared.flight.setUnread(fd, UNREAD.none); // it has been replied to
-    }
+    for (const fd of [100, 101]) threads[owner]?.connections.open(fd);
     threads[owner]?.connections.release(101, STATE.idle);
     const found = spyOn(IdleOrder.prototype, "oldest").mockReturnValueOnce(100);
     expect(threads[0]?.connections.evict(-1, 1)).toBe(true);
@@ -87,7 +84,7 @@ test.each([
     eventfdAdd: () => 0,
   };
   const beside = connectionsAt(1, memory, kernel).connections;
-  for (const fd of [100, 101, 102]) openIdle(beside, shared, fd);
+  for (const fd of [100, 101, 102]) openIdle(beside, fd);
   expect(connectionsAt(0, memory, kernel).connections.evict(-1, over)).toBe(hasRoom);
   const isEvicted = (fd: number) => shared.get(fd, FIELD.state) === STATE.evicted;
   expect([100, 101, 102].filter(isEvicted)).toEqual(evicted);
@@ -108,7 +105,7 @@ test("takes in a connection with a reused number only from the inbox", () => {
     },
   });
   shared.setThread(0, THREAD.serves, 1);
-  openIdle(connections, shared, 100);
+  openIdle(connections, 100);
   expect(beside.evict(-1, 1)).toBe(true);
   connections.takeInbox();
   expect([shared.get(100, FIELD.state), shared.connections()]).toEqual([STATE.idle, 1]);
@@ -123,9 +120,7 @@ test("does not evict a connection that is in the inbox", () => {
   const { connections } = connectionsAt(0, memory, kernel);
   const beside = connectionsAt(1, memory, kernel).connections;
   shared.setThread(0, THREAD.serves, 1);
-  connections.open(100);
-  shared.flight.setUnread(101, UNREAD.none); // both have been replied to
-  connections.release(100, STATE.idle);
+  openIdle(connections, 100);
   beside.open(101);
   shared.move(101, 0);
   expect([connections.evict(-1, 1), connections.evict(-1, 1)]).toEqual([true, false]);

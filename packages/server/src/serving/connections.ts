@@ -56,7 +56,7 @@ export class Connections {
   open(fd: number): void {
     const { shared, options, sys } = this.#context;
     shared.set(fd, FIELD.owner, options.index);
-    shared.set(fd, FIELD.account, shared.openAccount(shared.get(fd, FIELD.uid)));
+    shared.addConnection(fd);
     shared.set(fd, FIELD.state, STATE.busy);
     shared.touch(fd, sys.monotonic());
     shared.count(options.index, COUNTER.accepted);
@@ -66,8 +66,7 @@ export class Connections {
   disown(fd: number): void {
     const { shared } = this.#context;
     this.#context.judge.ended(fd);
-    shared.closeAccount(shared.get(fd, FIELD.account));
-    shared.set(fd, FIELD.state, STATE.free);
+    shared.removeConnection(fd);
   }
 
   /** Whether the peer has yet to receive its last reply. Notes it once it has. */
@@ -237,6 +236,6 @@ export class Connections {
    */
   recount(account: number): boolean {
     const { shared, sys } = this.#context;
-    return shared.flight.recount(account, (fd) => isReceived(sys, fd));
+    return shared.flight.recount(account, shared.used, (fd) => isReceived(sys, fd));
   }
 }

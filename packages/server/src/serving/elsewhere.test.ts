@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
 import { POLLHUP } from "@xsocket/xbind-native";
 import { threadContext, threadOptions } from "../../test/thread.ts";
-import { UNREAD } from "../memory/flight.ts";
 import { createMemory, FIELD, STATE, THREAD } from "../memory/memory.ts";
 import type { Shared } from "../memory/shared.ts";
 import { Elsewhere } from "./elsewhere.ts";
@@ -48,9 +47,9 @@ function elsewhere(fds: readonly number[], how: How) {
   for (const fd of fds) {
     shared.set(fd, FIELD.state, STATE.idle);
     shared.set(fd, FIELD.owner, OTHER);
+    shared.addConnection(fd);
     shared.set(fd, FIELD.account, 5);
     shared.touch(fd, fd);
-    shared.flight.setUnread(fd, UNREAD.none);
   }
   const wait = (ms: number) => void (now += ms);
   return { elsewhere: new Elsewhere(context, use), shared, asked, wait };

@@ -51,7 +51,7 @@ export class Elsewhere {
 
   /* One round at most. The next search goes on behind this one. */
   #search(account: number, needed: number): number {
-    const { used } = this.#context.shared.flight;
+    const { used } = this.#context.shared;
     let left = used;
     let found = 0;
     for (let calls = 0; calls < CALLS_MAX && left > 0 && found < needed; calls++) {

@@ -11,9 +11,9 @@ function idleConnections(order: readonly number[]): Shared {
   const shared = new Shared(createMemory(DESCRIPTORS, 1));
   for (const [i, fd] of order.entries()) {
     shared.set(fd, FIELD.state, STATE.idle);
+    shared.addConnection(fd);
     shared.set(fd, FIELD.account, fd % 2);
     shared.touch(fd, i);
-    shared.flight.setUnread(fd, UNREAD.none);
   }
   return shared;
 }

@@ -70,8 +70,7 @@ export class IdleOrder {
 
   #search(account: number): Found[] {
     const shared = this.#shared;
-    const { flight } = shared;
-    const { used } = flight;
+    const { flight, used } = shared;
     const found: Found[] = [];
     for (let fd = 0; fd < used; fd++) {
       if (shared.glance(fd, FIELD.state) !== STATE.idle) continue;

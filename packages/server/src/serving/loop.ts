@@ -229,7 +229,7 @@ export class Loop {
     this.#acceptor.finish();
     this.#turns.settle();
     const open: number[] = [];
-    for (let fd = 0; fd < shared.descriptors; fd++) if (this.#turns.last(fd)) open.push(fd);
+    for (let fd = 0; fd < shared.used; fd++) if (this.#turns.last(fd)) open.push(fd);
     this.#finishOpen(open);
   }
 
