@@ -87,10 +87,3 @@ test("limits slow closes of all users together to a tenth of the time", () => {
   clock.now += 1000;
   expect(isHeldBack()).toBe(false);
 });
-
-test("forgets the user charged first when more than 64 owe", () => {
-  const { made, clock } = closes();
-  for (let i = 0; i < 65 * 100; i++) made.close(4, GONE, Math.floor(i / 100), PACKET, RAW, true);
-  clock.now += 1000; // until the limit for all users together no longer applies
-  expect([0, 1, 64].map((uid) => made.holdsBack(uid, PACKET, RAW))).toEqual([false, true, true]);
-});

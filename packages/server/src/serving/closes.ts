@@ -1,13 +1,14 @@
 import { SOCK_TYPE_MASK } from "@xsocket/protocol";
-import { POLLHUP, type Syscalls } from "@xsocket/xbind-native";
+import type { Syscalls } from "@xsocket/xbind-native";
 import { isInet, isStreamOrDatagram } from "../policy/match.ts";
+import { hasHungUp, isReceived } from "./connections.ts";
+import { Recent } from "./recent.ts";
 
 const SLOW_MS = 4;
 const PRICE = 100; // times as long as a close took
 const PRICE_MAX_MS = 1000; // the thread may have lost its processor meanwhile
 const PRICE_OF_ALL = 10; // the same for all users together: one may be many, by subordinate ids
 const CREDIT_MS = 5000; // for a program that opens and closes some of them
-const USERS_MAX = 64; // remembered at once
 
 /* Closing these takes no time. */
 function isOrdinary(domain: number, type: number): boolean {
@@ -23,7 +24,7 @@ function isOrdinary(domain: number, type: number): boolean {
  */
 export class Closes {
   readonly #sys: Syscalls;
-  readonly #until = new Map<number, number>(); // when each user's debt is paid
+  readonly #until = new Recent<number>(); // when each user's debt is paid
   #untilOfAll = 0; // when the debt of all together is paid
 
   constructor(sys: Syscalls) {
@@ -52,23 +53,19 @@ export class Closes {
     isSent: boolean,
   ): void {
     if (isOrdinary(domain, type)) return void this.#sys.close(socket);
-    const isQueued = isSent && this.#sys.sendQueue(connection) > 0;
+    const isQueued = isSent && !isReceived(this.#sys, connection);
     const start = this.#sys.monotonic();
     this.#sys.close(socket);
     const end = this.#sys.monotonic();
     if (end - start < SLOW_MS) return;
-    if (isQueued && (this.#sys.poll(connection, 0, 0) & POLLHUP) === 0) return;
+    if (isQueued && !hasHungUp(this.#sys, connection)) return;
     this.#charge(uid, end, end - start);
   }
 
-  /* If there are too many, the user charged first is forgotten. */
   #charge(uid: number, now: number, took: number): void {
     const owed = Math.max(this.#untilOfAll, now) + took * PRICE_OF_ALL;
     this.#untilOfAll = Math.min(owed, now + CREDIT_MS + PRICE_MAX_MS);
     const price = Math.min(took * PRICE, PRICE_MAX_MS);
-    const until = Math.max(this.#until.get(uid) ?? 0, now) + price;
-    this.#until.set(uid, until);
-    if (this.#until.size <= USERS_MAX) return;
-    for (const oldest of this.#until.keys()) return void this.#until.delete(oldest);
+    this.#until.set(uid, Math.max(this.#until.get(uid) ?? 0, now) + price);
   }
 }
