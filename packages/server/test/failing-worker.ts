@@ -6,6 +6,7 @@ import { parentPort, receiveMessageOnPort, workerData } from "node:worker_thread
 import { loadSyscalls } from "@xsocket/xbind-native";
 import type { Start } from "../src/_worker.ts";
 import { SharedLock } from "../src/memory/lock.ts";
+import { TOTAL } from "../src/memory/memory.ts";
 import { Loop } from "../src/serving/loop.ts";
 import type { Order, ThreadOptions } from "../src/serving/thread.ts";
 
@@ -13,13 +14,12 @@ import type { Order, ThreadOptions } from "../src/serving/thread.ts";
 export const THROWS = 6;
 /** The protocol that makes the thread die. */
 export const DIES = 17;
-/** The protocol that makes the thread die while it holds the locks that all threads share. */
+/** The protocol that makes the thread die while it holds the lock that all threads share. */
 export const DIES_LOCKED = 136;
 
 /* As a death in the middle of a locked section leaves it. */
-function holdLocks({ memory, policy, index }: ThreadOptions): void {
-  for (const words of [memory.totals, policy.quotas.lock])
-    new SharedLock(new Int32Array(words), 0, index).acquire();
+function holdLock({ memory, index }: ThreadOptions): void {
+  new SharedLock(new Int32Array(memory.totals), TOTAL.lock, index).acquire();
 }
 
 if (parentPort) {
@@ -37,7 +37,7 @@ if (parentPort) {
     },
     epollWait(epoll, pairs, max, waitMs, lookUs) {
       const isLook = waitMs === 0; // in the middle of a turn, where what is thrown ends a connection, not the thread
-      if (locks && !isLook) holdLocks(options);
+      if (locks && !isLook) holdLock(options);
       if (dies && !isLook) throw new Error("a death on demand");
       return native.epollWait(epoll, pairs, max, waitMs, lookUs);
     },

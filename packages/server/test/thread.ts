@@ -34,12 +34,13 @@ export function threadOptions(
 
 /** What everything in such a thread works with, on a kernel of the test's own. */
 export function threadContext(options: ThreadOptions, kernel: Partial<Syscalls>): Context {
+  const shared = new Shared(options.memory);
   return {
     options,
     sys: { ...loadSyscalls(), epollCtl: () => 0, ...kernel },
-    shared: new Shared(options.memory),
+    shared,
     epollFd: -1,
-    judge: new Judge(options.policy, () => 0),
+    judge: new Judge(options.policy, () => 0, shared.lock),
     say: () => {},
   };
 }

@@ -2,19 +2,18 @@ import { expect, spyOn, test } from "bun:test";
 import { createQuotaMemory, Quotas } from "../policy/quota.ts";
 import { plainRule } from "../policy/rule.ts";
 import { SharedLock } from "./lock.ts";
-import { createMemory, FIELD, STATE, THREAD, TOTAL } from "./memory.ts";
+import { createMemory, FIELD, type Memory, STATE, THREAD, TOTAL } from "./memory.ts";
 import { Shared } from "./shared.ts";
 
 const FD = 5;
 
 /** Expects a change of shared memory to wait while another thread holds the lock. */
 function expectToWait(
-  words: SharedArrayBuffer,
-  index: number,
+  { totals }: Memory,
   memory: readonly SharedArrayBuffer[],
   change: () => void,
 ): void {
-  const other = new SharedLock(new Int32Array(words), index, 1);
+  const other = new SharedLock(new Int32Array(totals), TOTAL.lock, 1);
   const contents = () => memory.map((buffer) => new Uint8Array(buffer.slice(0)));
   other.acquire();
   const before = contents();
@@ -39,14 +38,14 @@ test.each<[what: string, change: (shared: Shared) => unknown]>([
   for (const thread of [0, 1]) shared.setThread(thread, THREAD.serves, 1);
   for (const fd of [FD, FD + 1]) shared.set(fd, FIELD.state, STATE.idle);
   shared.evict(FD + 1); // puts it into the inbox
-  const { connections, threads, totals } = memory;
-  expectToWait(totals, TOTAL.lock, [connections, threads], () => change(shared));
+  expectToWait(memory, [memory.connections, memory.threads], () => change(shared));
 });
 
 test("a thread that takes or gives back a quota waits for the lock", () => {
-  const memory = createQuotaMemory(64, undefined, 64);
-  const quotas = new Quotas(memory, 0);
+  const memory = createMemory(64, 2);
+  const counts = createQuotaMemory(64, 64);
+  const quotas = new Quotas(counts, new Shared(memory, 0).lock);
   const rule = plainRule("few", { connections: 1 });
   for (const change of [() => quotas.take(rule, 0, 1000, FD, 0), () => quotas.close(FD)])
-    expectToWait(memory.lock, 0, [memory.rows, memory.since, memory.held], change);
+    expectToWait(memory, [counts.rows, counts.since, counts.held], change);
 });

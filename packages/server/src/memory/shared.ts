@@ -23,7 +23,8 @@ export class Shared {
   readonly #threads: Int32Array<SharedArrayBuffer>;
   readonly #counters: Float64Array<SharedArrayBuffer>;
   readonly #totals: Int32Array<SharedArrayBuffer>;
-  readonly #lock: SharedLock;
+  /** For inboxes and quotas. */
+  readonly lock: SharedLock;
   /** The replies on their way. */
   readonly flight: Flight;
   /** Descriptors below this number can be connections. */
@@ -38,7 +39,7 @@ export class Shared {
     this.#threads = new Int32Array(memory.threads);
     this.#counters = new Float64Array(memory.counters);
     this.#totals = new Int32Array(memory.totals);
-    this.#lock = new SharedLock(this.#totals, TOTAL.lock, thread);
+    this.lock = new SharedLock(this.#totals, TOTAL.lock, thread);
     this.#accounts = new Accounts(memory.accounts);
     const accountOf = (fd: number) => this.get(fd, FIELD.account);
     this.flight = new Flight(memory.flight, this.#accounts, accountOf);
@@ -184,7 +185,7 @@ export class Shared {
    * @returns whether that thread serves; otherwise nothing has changed
    */
   move(fd: number, to: number): boolean {
-    this.#lock.acquire();
+    this.lock.acquire();
     try {
       if (this.thread(to, THREAD.serves) === 0) return false;
       this.addThread(to, THREAD.load, 1); // at once, so that the next one goes elsewhere
@@ -193,15 +194,15 @@ export class Shared {
       this.#post(to, fd);
       return true;
     } finally {
-      this.#lock.release();
+      this.lock.release();
     }
   }
 
   /** Ends the handing over of connections to a thread: from now on its inbox gets only what is to be closed. */
   retire(index: number): void {
-    this.#lock.acquire();
+    this.lock.acquire();
     this.setThread(index, THREAD.serves, 0);
-    this.#lock.release();
+    this.lock.release();
   }
 
   /**
@@ -211,14 +212,14 @@ export class Shared {
    * @returns that thread, or -1 if the connection is not idle any more
    */
   evict(fd: number): number {
-    this.#lock.acquire();
+    this.lock.acquire();
     try {
       const owner = this.get(fd, FIELD.owner);
       if (!this.change(fd, STATE.idle, STATE.evicted)) return -1;
       this.#post(owner, fd);
       return owner;
     } finally {
-      this.#lock.release();
+      this.lock.release();
     }
   }
 
@@ -231,23 +232,13 @@ export class Shared {
   /** Takes one connection out of a thread's inbox; -1 when it is empty. */
   takePosted(thread: number): number {
     if (this.thread(thread, THREAD.inbox) < 0) return -1;
-    this.#lock.acquire();
+    this.lock.acquire();
     try {
       const fd = this.thread(thread, THREAD.inbox);
       if (fd >= 0) this.setThread(thread, THREAD.inbox, this.get(fd, FIELD.next));
       return fd;
     } finally {
-      this.#lock.release();
+      this.lock.release();
     }
-  }
-
-  /** Runs `work` while no other thread changes inboxes. */
-  locked<T>(work: () => T): Promise<T> {
-    return this.#lock.during(work);
-  }
-
-  /** Releases the lock for a thread that has died, if that held it. */
-  releaseLock(thread: number): void {
-    this.#lock.releaseFor(thread);
   }
 }

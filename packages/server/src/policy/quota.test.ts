@@ -1,13 +1,20 @@
 import { expect, test } from "bun:test";
 import { Worker } from "node:worker_threads";
 import { type TempDir, tempDir } from "../../../../tests/harness/temp.ts";
+import { SharedLock } from "../memory/lock.ts";
 import { createQuotaMemory, hasQuota, QUOTA_WINDOW_MS, type QuotaMemory, Quotas } from "./quota.ts";
 import { plainRule } from "./rule.ts";
 
 const DESCRIPTORS = 128;
 
+/** A lock, and the word that names its holder. */
+function lockOf(thread = -1) {
+  const words = new Int32Array(new SharedArrayBuffer(4));
+  return { lock: new SharedLock(words, 0, thread), words };
+}
+
 function quotas(rows?: number): Quotas {
-  return new Quotas(createQuotaMemory(DESCRIPTORS, undefined, rows));
+  return new Quotas(createQuotaMemory(DESCRIPTORS, rows), lockOf().lock);
 }
 
 test("limits a user's sockets per minute from the first one, without effect on others", () => {
@@ -112,7 +119,7 @@ test("replaces the oldest user without a connection when the table is full", () 
 /** The users who find no row in a table that is too small for all. */
 function keptOut(): string {
   const users = 1000;
-  const counts = new Quotas(createQuotaMemory(users, undefined, 900));
+  const counts = new Quotas(createQuotaMemory(users, 900), lockOf().lock);
   const rule = plainRule("r", { connections: 1 });
   const uids = Array.from({ length: users }, (_, uid) => uid);
   return uids.filter((uid) => counts.take(rule, 0, uid, uid, 1) !== undefined).join();
@@ -143,50 +150,55 @@ test("prefers unused rows to used ones just after the clock has wrapped", () => 
 });
 
 test("counts under the lock", () => {
-  const memory = createQuotaMemory(DESCRIPTORS);
-  const holder = new Int32Array(memory.lock);
+  const { lock, words: holder } = lockOf(1);
   const holders: number[] = [];
   const rule = Object.defineProperty(plainRule("r"), "connections", {
     get: () => void holders.push(holder[0] ?? 0),
   });
-  new Quotas(memory, 1).take(rule, 0, 7, 5, 1);
+  new Quotas(createQuotaMemory(DESCRIPTORS), lock).take(rule, 0, 7, 5, 1);
   expect([...holders, holder[0]]).toEqual([3, 0]);
 });
 
 test("forgets under the lock", async () => {
-  const memory = createQuotaMemory(DESCRIPTORS);
-  const holder = new Int32Array(memory.lock);
+  const { lock, words: holder } = lockOf();
   holder[0] = 3;
-  const forgotten = new Quotas(memory).forget();
+  const forgotten = new Quotas(createQuotaMemory(DESCRIPTORS), lock).forget();
   expect(Bun.peek.status(forgotten)).toBe("pending");
   holder[0] = 0;
   await forgotten;
   expect(holder[0]).toBe(0);
 });
 
+interface Shared {
+  readonly memory: QuotaMemory;
+  readonly words: Int32Array;
+}
+
 /** Takes 8000 times in a thread of its own and returns how many succeeded. */
-async function takeInThread(dir: TempDir, memory: QuotaMemory): Promise<number> {
+async function takeInThread(dir: TempDir, workerData: Shared): Promise<number> {
   const path = dir.join("take.ts");
   await Bun.write(
     path,
     `import { workerData, parentPort } from "node:worker_threads";
     import { Quotas } from "${import.meta.dir}/quota.ts";
     import { plainRule } from "${import.meta.dir}/rule.ts";
-    const counts = new Quotas(workerData);
+    import { SharedLock } from "${import.meta.dir}/../memory/lock.ts";
+    const { memory, words } = workerData;
+    const counts = new Quotas(memory, new SharedLock(words, 0, -1));
     const rule = plainRule("r", { socketsPerMinute: 10000 });
     let got = 0;
     for (let n = 0; n < 8000; n++) if (counts.take(rule, 0, 7, 5, 1) === undefined) got++;
     parentPort.postMessage(got);`,
   );
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  new Worker(path, { workerData: memory }).once("message", resolve).once("error", reject);
+  new Worker(path, { workerData }).once("message", resolve).once("error", reject);
   return promise;
 }
 
 test("threads share the counts", async () => {
   using dir = tempDir();
-  const memory = createQuotaMemory(DESCRIPTORS);
-  const got = await Promise.all([1, 2].map(() => takeInThread(dir, memory)));
+  const shared = { memory: createQuotaMemory(DESCRIPTORS), words: lockOf().words };
+  const got = await Promise.all([1, 2].map(() => takeInThread(dir, shared)));
   expect(Math.max(...got)).toBeLessThanOrEqual(8000);
   expect(got.reduce((sum, count) => sum + count, 0)).toBe(10_000);
 });

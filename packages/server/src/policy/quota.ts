@@ -1,4 +1,4 @@
-import { SharedLock } from "../memory/lock.ts";
+import type { SharedLock } from "../memory/lock.ts";
 import type { Rule } from "./rule.ts";
 
 /** How many users under rules with quotas are remembered at once. */
@@ -19,26 +19,16 @@ export interface QuotaMemory {
   readonly since: SharedArrayBuffer;
   /** For each descriptor that can be a connection, the row that it counts in, plus one; 0 for none. */
   readonly held: SharedArrayBuffer;
-  readonly lock: SharedArrayBuffer;
   /** Makes the order of the rows a secret, so that nobody can aim at those of somebody else. */
   readonly seed: number;
 }
 
-/**
- * Makes the memory for a policy's quotas. It costs nothing until it is used.
- *
- * @param lock the memory of the lock, which the policies of one server share
- */
-export function createQuotaMemory(
-  descriptors: number,
-  lock = new SharedArrayBuffer(4),
-  rows = QUOTA_ROWS,
-): QuotaMemory {
+/** Makes the memory for a policy's quotas. It costs nothing until it is used. */
+export function createQuotaMemory(descriptors: number, rows = QUOTA_ROWS): QuotaMemory {
   return {
     rows: new SharedArrayBuffer(rows * FIELDS * 4),
     since: new SharedArrayBuffer(rows * 8),
     held: new SharedArrayBuffer(descriptors * 4),
-    lock,
     seed: crypto.getRandomValues(new Int32Array(1))[0] ?? 0,
   };
 }
@@ -54,12 +44,12 @@ export class Quotas {
   readonly #lock: SharedLock;
   readonly #seed: number;
 
-  /** @param thread the thread that counts, -1 for the main thread */
-  constructor(memory: QuotaMemory, thread = -1) {
+  /** @param lock the server's, of the thread that counts */
+  constructor(memory: QuotaMemory, lock: SharedLock) {
     this.#rows = new Int32Array(memory.rows);
     this.#since = new Float64Array(memory.since);
     this.#held = new Int32Array(memory.held);
-    this.#lock = new SharedLock(new Int32Array(memory.lock), 0, thread);
+    this.#lock = lock;
     this.#seed = memory.seed;
   }
 

@@ -3,7 +3,6 @@ import { counted } from "../_counted.ts";
 import { REMEDIES } from "../_failure.ts";
 import { ServeError } from "../error.ts";
 import { type Log, say } from "../log.ts";
-import { SharedLock } from "../memory/lock.ts";
 import { THREAD, TOTAL } from "../memory/memory.ts";
 import type { Shared } from "../memory/shared.ts";
 import { createQuotaMemory, hasQuota, QUOTA_ROWS, Quotas } from "../policy/quota.ts";
@@ -35,7 +34,6 @@ export class Pool {
   readonly #log: Log;
   readonly #program: Program;
   readonly #threads: Thread[] = [];
-  readonly #quotaLock = new SharedArrayBuffer(4);
   #policy: PolicyInForce;
   #stopping = false;
   #growsFrom = 0; // a time
@@ -120,9 +118,8 @@ export class Pool {
       if (this.#stopping) return;
       const hasServed = this.#shared.thread(index, THREAD.serves) === 1;
       this.#shared.countTotal(TOTAL.replaced);
-      new SharedLock(new Int32Array(this.#quotaLock), 0, -1).releaseFor(index);
       const closed = await reclaim(this.#sys, this.#shared, index);
-      await new Quotas(this.#policy.quotas).forget(); // it may have died while it counted
+      await new Quotas(this.#policy.quotas, this.#shared.lock).forget(); // it may have died while it counted
       const message = `serving thread ${index} died with ${counted(closed, "connection")} and is replaced: ${reason}`;
       say(this.#log, "error", "thread", message, { thread: index, connections: closed });
       await this.#startSoon(index, hasServed ? RESTART_MS : longer(waitedMs));
@@ -167,7 +164,7 @@ export class Pool {
   /* Counts begin anew with each policy, since a rule is identified only by its place in it. */
   #inForce(policy: Policy): PolicyInForce {
     const rows = policy.rules.some(hasQuota) ? QUOTA_ROWS : 0;
-    return { policy, quotas: createQuotaMemory(this.#shared.descriptors, this.#quotaLock, rows) };
+    return { policy, quotas: createQuotaMemory(this.#shared.descriptors, rows) };
   }
 
   /*

@@ -52,7 +52,7 @@ test("releases the lock of the thread", async () => {
   expect(await reclaim(sys, shared, 1)).toBe(1);
 });
 
-test("releases the locks of a thread that died holding them", async () => {
+test("releases the lock of a thread that died holding it", async () => {
   await using pool = await failingPool(2);
   await crowdUntil(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
   using victim = new RawClient(pool.path);
@@ -62,7 +62,7 @@ test("releases the locks of a thread that died holding them", async () => {
   expect(await askAgain(pool.path)).toBe(0);
 });
 
-test("replaces two threads of which one died holding the locks", async () => {
+test("replaces two threads of which one died holding the lock", async () => {
   await using pool = await failingPool(2);
   await crowdUntil(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
   const deaths = [DIES, DIES_LOCKED];

@@ -11,8 +11,8 @@ import type { Shared } from "../memory/shared.ts";
  */
 export function reclaim(sys: Syscalls, shared: Shared, index: number): Promise<number> {
   shared.setThread(index, THREAD.serves, 0);
-  shared.releaseLock(index);
-  return shared.locked(() => closeAll(sys, shared, index));
+  shared.lock.releaseFor(index);
+  return shared.lock.during(() => closeAll(sys, shared, index));
 }
 
 function closeAll(sys: Syscalls, shared: Shared, index: number): number {

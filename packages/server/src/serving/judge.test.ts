@@ -14,7 +14,7 @@ const TCP = { kind: "socket", domain: 2, type: 1, protocol: 0 } as const;
 const RAW = { kind: "socket", domain: 2, type: 3 | SOCK_NONBLOCK, protocol: 1 } as const;
 
 function judgeBy(...rules: Rule[]): Judge {
-  return new Judge(inForce(...rules), () => 1);
+  return new Judge(inForce(...rules), () => 1, new Shared(createMemory(16, 1)).lock);
 }
 
 function inForce(...rules: Rule[]) {

@@ -6,6 +6,7 @@ import {
   SOCK_TYPE_MASK,
 } from "@xsocket/protocol";
 import { errno } from "@xsocket/xbind-native";
+import type { SharedLock } from "../memory/lock.ts";
 import { firstMatch, isInet } from "../policy/match.ts";
 import { SOCK_PACKET } from "../policy/names.ts";
 import { hasQuota, type QuotaMemory, type QuotaRefusal, Quotas } from "../policy/quota.ts";
@@ -51,7 +52,7 @@ function kernelRefusal({ domain, type, protocol }: SocketRequest): number {
 /** Decides about requests by the policy in force. One for each thread. */
 export class Judge {
   readonly #now: () => number;
-  readonly #thread: number;
+  readonly #lock: SharedLock;
   #policy: Policy;
   #quotas: Quotas;
   /** The rule that decided about the last request, undefined where none did. */
@@ -59,11 +60,11 @@ export class Judge {
   /** Why the last request was refused; undefined if only because the kernel would refuse it. */
   refusal: Refusal | undefined;
 
-  constructor(inForce: PolicyInForce, now: () => number, thread = -1) {
+  constructor(inForce: PolicyInForce, now: () => number, lock: SharedLock) {
     this.#now = now;
-    this.#thread = thread;
+    this.#lock = lock;
     this.#policy = inForce.policy;
-    this.#quotas = new Quotas(inForce.quotas, this.#thread);
+    this.#quotas = new Quotas(inForce.quotas, this.#lock);
   }
 
   /** The rules in force. */
@@ -74,7 +75,7 @@ export class Judge {
   /** Decides by other rules from the next request on. What was counted is forgotten. */
   follow(inForce: PolicyInForce): void {
     this.#policy = inForce.policy;
-    this.#quotas = new Quotas(inForce.quotas, this.#thread);
+    this.#quotas = new Quotas(inForce.quotas, this.#lock);
   }
 
   /** Returns 0 to hand the socket over, else the errno number for the client. */

@@ -13,6 +13,7 @@ import {
 } from "../../test/loop.ts";
 import { threadOptions } from "../../test/thread.ts";
 import { createMemory, FIELD, STATE, THREAD } from "../memory/memory.ts";
+import type { Shared } from "../memory/shared.ts";
 import { createQuotaMemory, Quotas } from "../policy/quota.ts";
 import { plainRule } from "../policy/rule.ts";
 import { ACCEPTS, LISTEN_DATA, WAKE_DATA } from "./acceptor.ts";
@@ -42,10 +43,10 @@ test("answers a connection handed over after the order to stop, and takes none a
 });
 
 /** Rules that allow one connection, and a thread that counts one by them. */
-function oneConnection() {
+function oneConnection({ lock }: Shared) {
   const rule = plainRule("one", { connections: 1 });
   const quotas = createQuotaMemory(DESCRIPTORS);
-  const counts = new Quotas(quotas);
+  const counts = new Quotas(quotas, lock);
   return {
     policy: { policy: { source: "the test", rules: [rule] }, quotas },
     take: (fd: number) => counts.take(rule, 0, 1, fd, 0),
@@ -54,7 +55,7 @@ function oneConnection() {
 
 test("counts out an evicted connection by the new rules", () => {
   const { memory, shared } = idleConnection(1);
-  const { policy, take } = oneConnection();
+  const { policy, take } = oneConnection(shared);
   const refusals = [take(CONNECTION), take(CONNECTION + 1)]; // in the thread that has handed it over
   shared.evict(CONNECTION);
   const kernel = {
@@ -66,7 +67,7 @@ test("counts out an evicted connection by the new rules", () => {
 
 test("learns the rules by which a connection counts before it serves it", () => {
   const { memory, shared } = idleConnection(0);
-  const { policy, take } = oneConnection();
+  const { policy, take } = oneConnection(shared);
   const orders: Order[] = [];
   const found: unknown[] = [];
   using _ = spyOn(orders, "shift").mockImplementationOnce(() => {

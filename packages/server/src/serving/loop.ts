@@ -77,7 +77,7 @@ export class Loop {
       () => sys.monotonic(),
       () => shared.thread(options.index, THREAD.records),
     );
-    const judge = new Judge(options.policy, () => sys.monotonic(), options.index);
+    const judge = new Judge(options.policy, () => sys.monotonic(), shared.lock);
     const context = { options, sys, shared, epollFd, judge, say };
     const peer = new Peer(sys, shared);
     this.#context = context;
