@@ -7,49 +7,44 @@
  * socket out of the count, by a compare-and-exchange that fails if the owner was faster.
  */
 import type { Accounts } from "./accounts.ts";
+import { type Memory, TOTAL } from "./memory.ts";
 
 /** Whether the peer may still have a reply to receive: none, one without, or one with a socket. */
 export const UNREAD = { none: 0, plain: 1, socket: 2 } as const;
 
 const KIND = 3; // the bits of UNREAD
-const HEADER = { inFlight: 0 } as const;
-const HEADER_CELLS = Object.keys(HEADER).length;
 const RECOUNT_MAX = 32; // connections asked in one go
-
-/** Makes the memory for connections with descriptors below this number. */
-export function createFlight(descriptors: number): SharedArrayBuffer {
-  return new SharedArrayBuffer((HEADER_CELLS + descriptors) * 4);
-}
 
 /** One thread's view of the replies. */
 export class Flight {
   readonly #cells: Int32Array<SharedArrayBuffer>;
+  readonly #totals: Int32Array<SharedArrayBuffer>;
   readonly #accounts: Accounts;
   readonly #accountOf: (fd: number) => number;
   #recounted = 0; // the connection that was looked at last
 
   /** @param accountOf finds the account of a connection */
-  constructor(memory: SharedArrayBuffer, accounts: Accounts, accountOf: (fd: number) => number) {
-    this.#cells = new Int32Array(memory);
+  constructor(memory: Memory, accounts: Accounts, accountOf: (fd: number) => number) {
+    this.#cells = new Int32Array(memory.flight);
+    this.#totals = new Int32Array(memory.totals);
     this.#accounts = accounts;
     this.#accountOf = accountOf;
   }
 
   /** Sockets in flight, of everybody together. */
   inFlight(): number {
-    return Atomics.load(this.#cells, HEADER.inFlight);
+    return Atomics.load(this.#totals, TOTAL.inFlight);
   }
 
   /** What the peer of a connection may still have to receive. */
   unread(fd: number): number {
-    return Atomics.load(this.#cells, HEADER_CELLS + fd) & KIND;
+    return Atomics.load(this.#cells, fd) & KIND;
   }
 
   /** Notes a reply, or that none is left to receive. Only for the owner of the connection. */
   setUnread(fd: number, unread: number): void {
-    const cell = HEADER_CELLS + fd;
-    const number = (Atomics.load(this.#cells, cell) | KIND) + 1;
-    const before = Atomics.exchange(this.#cells, cell, number | unread) & KIND;
+    const number = (Atomics.load(this.#cells, fd) | KIND) + 1;
+    const before = Atomics.exchange(this.#cells, fd, number | unread) & KIND;
     const change = Number(unread === UNREAD.socket) - Number(before === UNREAD.socket);
     if (change !== 0) this.#count(this.#accountOf(fd), change);
   }
@@ -77,7 +72,7 @@ export class Flight {
 
   /* Not atomic, which would take five times as long: settle() looks again. */
   #isCounted(fd: number, account: number): boolean {
-    if (((this.#cells[HEADER_CELLS + fd] ?? 0) & KIND) !== UNREAD.socket) return false;
+    if (((this.#cells[fd] ?? 0) & KIND) !== UNREAD.socket) return false;
     return account < 0 || this.#accountOf(fd) === account;
   }
 
@@ -88,20 +83,19 @@ export class Flight {
    * @returns whether this call has taken it out
    */
   settle(fd: number, isReceived: (fd: number) => boolean): boolean {
-    const cell = HEADER_CELLS + fd;
-    const reply = Atomics.load(this.#cells, cell);
+    const reply = Atomics.load(this.#cells, fd);
     if ((reply & KIND) !== UNREAD.socket || !isReceived(fd)) return false;
     const account = this.#accountOf(fd);
     this.#count(account, -1); // first, while the account is sure to be this connection's
-    const found = Atomics.compareExchange(this.#cells, cell, reply, reply & ~KIND);
+    const found = Atomics.compareExchange(this.#cells, fd, reply, reply & ~KIND);
     if (found !== reply) this.#count(account, 1);
     return found === reply;
   }
 
   /* In this order the total is never above the sum of the users' counts: roomFor() finds by it whether a user is alone. */
   #count(account: number, change: number): void {
-    if (change < 0) Atomics.add(this.#cells, HEADER.inFlight, change);
+    if (change < 0) Atomics.add(this.#totals, TOTAL.inFlight, change);
     this.#accounts.addInFlight(account, change);
-    if (change > 0) Atomics.add(this.#cells, HEADER.inFlight, change);
+    if (change > 0) Atomics.add(this.#totals, TOTAL.inFlight, change);
   }
 }

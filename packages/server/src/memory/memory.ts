@@ -9,7 +9,6 @@
  * may. For anything else, other threads put the connection into its owner's inbox.
  */
 import { createAccounts } from "./accounts.ts";
-import { createFlight } from "./flight.ts";
 
 /** The columns of a connection's row. */
 export const FIELD = {
@@ -116,6 +115,8 @@ export const TOTAL = {
   orders: 6,
   /** All connections so far have had descriptors below this number. */
   used: 7,
+  /** Sockets in flight. */
+  inFlight: 8,
 } as const;
 const TOTALS = Object.keys(TOTAL).length;
 
@@ -148,7 +149,7 @@ export function createMemory(descriptors: number, threads: number): Memory {
     connections: new SharedArrayBuffer(descriptors * FIELDS * 4),
     touched: new SharedArrayBuffer(descriptors * 8),
     accounts: createAccounts(descriptors),
-    flight: createFlight(descriptors),
+    flight: new SharedArrayBuffer(descriptors * 4),
     threads: createThreads(threads),
     counters: new SharedArrayBuffer(threads * COUNTERS * 8),
     totals: new SharedArrayBuffer(TOTALS * 4),

@@ -42,7 +42,7 @@ export class Shared {
     this.lock = new SharedLock(this.#totals, TOTAL.lock, thread);
     this.#accounts = new Accounts(memory.accounts);
     const accountOf = (fd: number) => this.get(fd, FIELD.account);
-    this.flight = new Flight(memory.flight, this.#accounts, accountOf);
+    this.flight = new Flight(memory, this.#accounts, accountOf);
     this.descriptors = this.#touched.length;
     this.threadCount = this.#threads.length / THREAD_FIELDS;
   }
