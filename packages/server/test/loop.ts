@@ -25,6 +25,7 @@ export function receiveRequest(_: number, bytes: Uint8Array): number {
 const KERNEL: Syscalls = {
   ...sys,
   epollCtl: () => 0,
+  eventfd: () => -errno.EMFILE,
   eventfdTake: () => 0,
   sendPacket: () => 8,
   close: () => 0,
@@ -140,7 +141,6 @@ export function serveReady(
     },
     receivePacket: (fd: number) => (turns.set(fd, (turns.get(fd) ?? 0) + 1), -errno.EAGAIN),
     accept: () => (accepts++, accept()),
-    eventfd: () => -errno.EMFILE,
     eventfdTake() {
       found.turns = [...turns.values()];
       found.states = ready.map((fd) => shared.get(fd, FIELD.state));

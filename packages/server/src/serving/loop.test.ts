@@ -173,7 +173,6 @@ test("waits no longer than until the first deadline", () => {
     getsockopt: () => 12,
     poll: () => 0,
     accept: () => accepts.shift() ?? -errno.EAGAIN,
-    eventfd: () => -errno.EMFILE,
     receivePacket: () => -errno.EAGAIN,
   };
   threadAt(0, memory, orders, kernel).run();
@@ -301,7 +300,6 @@ test("accepts clients that were queued when the listening socket was shut down",
       return 1;
     },
     accept: () => (queued === 0 ? -errno.EAGAIN : (queued--, DESCRIPTORS)),
-    eventfd: () => -errno.EMFILE,
     receivePacket: () => -errno.EAGAIN,
     close: () => 0,
   };

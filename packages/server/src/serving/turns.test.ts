@@ -218,7 +218,6 @@ test.each([1, 2])("an exception in turn %d of a new connection closes it", (turn
     accept: () => accepts.shift() ?? -errno.EAGAIN,
     getsockopt: () => 12,
     pollMany: (pairs: Int32Array) => ((pairs[1] = POLLIN), 1),
-    eventfd: () => -errno.EMFILE,
     receivePacket: receiveRequest,
     sendQueue: () => 0,
     socket: () => CONNECTION + 1,
