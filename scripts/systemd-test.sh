@@ -50,4 +50,4 @@ sh scripts/command.sh "$work/command"
 }
 
 XSOCKET_SYSTEMD_ROOT=$machine XSOCKET_SYSTEMD_STAGE=$stage \
-	exec bun test --timeout 120000 tests/systemd "$@"
+	exec bun test --timeout 180000 tests/systemd "$@"

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { INSTALL_MS, install, succeed } from "./harness/install.ts";
 import {
   createNamespace,
-  guardDescriptors,
   hasCookies,
   hasIpv6,
   here,
@@ -38,8 +37,6 @@ beforeAll(async () => {
 }, INSTALL_MS);
 
 afterAll(() => dir[Symbol.dispose]());
-
-guardDescriptors();
 
 test.skipIf(!hasIpv6 || !hasCookies).each(LINKINGS)(
   "a %s C program gets TCP and UDP sockets of both families in the target namespace",

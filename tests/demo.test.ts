@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { eventually, guardDescriptors, here, ROOT, typed } from "./harness/index.ts";
+import { eventually, here, ROOT, typed } from "./harness/index.ts";
 
 const DEMO = ["sh", "scripts/demo.sh"];
 const OPTIONS = {
@@ -30,8 +30,6 @@ async function expectNothingLeft(output: string): Promise<void> {
   await eventually("its processes to end", () => processesOf(work).length === 0);
   expect(existsSync(work)).toBe(false);
 }
-
-guardDescriptors();
 
 test("the demo shows a server in a namespace without a network that is reached from outside", async () => {
   await using demo = here.spawn(DEMO, OPTIONS); // disposal would end what it has left

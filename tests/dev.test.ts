@@ -15,7 +15,6 @@ import {
 import { dirname, join } from "node:path";
 import {
   eventually,
-  guardDescriptors,
   HELD_TO_MODES,
   here,
   isContained,
@@ -25,8 +24,6 @@ import {
   type TempDir,
 } from "./harness/index.ts";
 import { succeed } from "./harness/install.ts";
-
-guardDescriptors();
 
 /* A checkout with nothing but ./dev. */
 function checkout(dir: TempDir): string {

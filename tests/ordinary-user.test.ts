@@ -6,7 +6,6 @@ import { expect, test } from "bun:test";
 import {
   asOrdinaryUser,
   bunAsOrdinaryUser,
-  guardDescriptors,
   here,
   isRoot,
   ORDINARY_UID,
@@ -22,8 +21,6 @@ const AGAIN = [
   "tests/wire.test.ts",
 ];
 const WITHIN_MS = 300_000;
-
-guardDescriptors();
 
 /* False in a chroot, and where only root may: with kernel.unprivileged_userns_clone=0, or on Ubuntu. */
 const hasNamespaces =

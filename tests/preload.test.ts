@@ -8,7 +8,6 @@ import { libraryPath } from "@xsocket/xbind-native";
 import {
   createNamespace,
   eventually,
-  guardDescriptors,
   hasCookies,
   hasIpv6,
   type Place,
@@ -121,8 +120,6 @@ async function start(place: Place, { argv, input }: Case, env = {}, cwd = "/"): 
 function preloaded(path: string): Record<string, string> {
   return { LD_PRELOAD: libraryPath("xbind"), XBIND: String(PORT), XSOCKET: path };
 }
-
-guardDescriptors();
 
 describe.each([...CASES])("$name", (one) => {
   const testable = test.skipIf(one.needsIpv6 === true && !hasIpv6);

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { blocksOf } from "./docs/blocks.ts";
-import { guardDescriptors, hasIpv6, here, isRoot, OWN_MACHINE, ROOT } from "./harness/index.ts";
+import { hasIpv6, here, isRoot, OWN_MACHINE, ROOT } from "./harness/index.ts";
 import { INSTALL_MS } from "./harness/install.ts";
 
 /* A word of each block, and the name of the file in which readme.sh runs it. */
@@ -19,8 +19,6 @@ const RUN: Readonly<Record<string, string>> = {
 const NOT_RUN: Readonly<Record<string, string>> = {
   "./dev demo": "tests/demo.test.ts runs the demo, and ./dev test is what runs this",
 };
-
-guardDescriptors();
 
 /* The one word of those that a block contains. */
 function nameOf(code: string): string {

@@ -1,15 +1,7 @@
 /* One client, two servers: a socket in each of two target namespaces at once. */
 import { expect, test } from "bun:test";
 import { xsocket } from "@xsocket/client";
-import {
-  createNamespace,
-  guardDescriptors,
-  hasIpv6,
-  netnsCookie,
-  startServer,
-} from "./harness/index.ts";
-
-guardDescriptors();
+import { createNamespace, hasIpv6, netnsCookie, startServer } from "./harness/index.ts";
 
 test("one client holds a socket in each of two namespaces", async () => {
   await using one = await createNamespace();

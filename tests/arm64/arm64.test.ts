@@ -9,7 +9,6 @@ import { Session, xsocket } from "@xsocket/client";
 import {
   createNamespace,
   eventually,
-  guardDescriptors,
   netnsCookie,
   type Place,
   ROOT,
@@ -22,8 +21,6 @@ const LIBRARIES = join(ROOT, "build/aarch64/packages/xbind-native");
 const EMULATOR = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"];
 const START_MS = 30_000; // Bun takes a few seconds there, more on a busy machine
 const PORT = 7000;
-
-guardDescriptors();
 
 /* The command's script: the command itself cannot start Bun under the emulator. */
 const COMMAND = "../../packages/cli/src/main.ts";

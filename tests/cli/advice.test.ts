@@ -4,7 +4,6 @@ import { symlinkSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import {
   expectSentence,
-  guardDescriptors,
   HELD_TO_MODES,
   here,
   leaveStale,
@@ -13,8 +12,6 @@ import {
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
-
-guardDescriptors();
 
 test.each([
   ["gone", "no server listens there (ECONNREFUSED)"],

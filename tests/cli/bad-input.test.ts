@@ -3,7 +3,6 @@ import { copyFileSync, linkSync, mkdirSync, symlinkSync } from "node:fs";
 import { libraryPath } from "@xsocket/xbind-native";
 import {
   expectSentence,
-  guardDescriptors,
   HELD_TO_MODES,
   here,
   startServer,
@@ -11,8 +10,6 @@ import {
   typed,
   XSOCKET,
 } from "../harness/index.ts";
-
-guardDescriptors();
 
 const LONG = `/tmp/${"x".repeat(120)}`;
 

@@ -1,7 +1,5 @@
 import { expect, test } from "bun:test";
-import { guardDescriptors, here, startServer, typed, XSOCKET } from "../harness/index.ts";
-
-guardDescriptors();
+import { here, startServer, typed, XSOCKET } from "../harness/index.ts";
 
 interface Row {
   readonly title: string;

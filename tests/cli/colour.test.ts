@@ -1,7 +1,5 @@
 import { expect, test } from "bun:test";
-import { guardDescriptors, here, type RunOptions, typed, XSOCKET } from "../harness/index.ts";
-
-guardDescriptors();
+import { here, type RunOptions, typed, XSOCKET } from "../harness/index.ts";
 
 const ESCAPE = "\u001b[";
 

@@ -1,8 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { expectSentence, guardDescriptors, here, tempDir, XSOCKET } from "../harness/index.ts";
-
-guardDescriptors();
+import { expectSentence, here, tempDir, XSOCKET } from "../harness/index.ts";
 
 /* A cache of zsh's own completions, since finding them takes zsh longer than all else. */
 const shared = tempDir();

@@ -5,7 +5,6 @@ import { encodeAddress, parseAddress } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import {
   createNamespace,
-  guardDescriptors,
   HELD_TO_MODES,
   here,
   isChrooted,
@@ -18,8 +17,6 @@ import {
 } from "../harness/index.ts";
 import { SilentServer } from "../sdk/silent.ts";
 import { BASE, expectOnly, examine, isToBe, PORT } from "./examine.ts";
-
-guardDescriptors();
 
 describe("doctor reports", () => {
   test("socket for a path that is missing, no socket, or a dangling link", async () => {

@@ -5,7 +5,6 @@ import { libraryPath } from "@xsocket/xbind-native";
 import {
   createNamespace,
   eventually,
-  guardDescriptors,
   hasCookies,
   hasIpv6,
   HELD_TO_MODES,
@@ -17,8 +16,6 @@ import {
   XSOCKET,
 } from "../harness/index.ts";
 import { BASE, expectOnly, examine, isOfProgram, isToBe, PORT } from "./examine.ts";
-
-guardDescriptors();
 
 describe("doctor reports", () => {
   test.skipIf(!hasCookies)(

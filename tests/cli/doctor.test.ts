@@ -5,7 +5,6 @@ import { libraryPath, SO_PEERPIDFD } from "@xsocket/xbind-native";
 import {
   createNamespace,
   eventually,
-  guardDescriptors,
   hasCookies,
   hasIpv6,
   HELD_TO_MODES,
@@ -21,8 +20,6 @@ import {
   XSOCKET,
 } from "../harness/index.ts";
 import { BASE, examine, isToBe, PORT } from "./examine.ts";
-
-guardDescriptors();
 
 /* Refuses IPv6 sockets as a kernel without IPv6 does. */
 test.skipIf(!hasCookies)(

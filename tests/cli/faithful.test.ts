@@ -1,17 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import {
-  guardDescriptors,
-  here,
-  isContained,
-  isRoot,
-  OWN_MOUNTS,
-  START,
-  XSOCKET,
-} from "../harness/index.ts";
+import { here, isContained, isRoot, OWN_MOUNTS, START, XSOCKET } from "../harness/index.ts";
 import { quietRun } from "./quiet.ts";
-
-guardDescriptors();
 
 const ODD_START = ["python3", join(import.meta.dir, "odd-start.py")];
 const RUN = [...(await quietRun()), "--"];

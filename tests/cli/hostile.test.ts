@@ -4,7 +4,6 @@ import { dirname, join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
 import {
   expectSentence,
-  guardDescriptors,
   HELD_TO_MODES,
   here,
   isContained,
@@ -16,8 +15,6 @@ import {
   XSOCKET,
 } from "../harness/index.ts";
 import { quietRun } from "./quiet.ts";
-
-guardDescriptors();
 
 const [, ...RUN] = await quietRun();
 const MARK = "HOSTILE";

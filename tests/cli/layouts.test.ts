@@ -3,17 +3,7 @@ import { expect, test } from "bun:test";
 import { chmodSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
-import {
-  asOrdinaryUser,
-  guardDescriptors,
-  here,
-  isRoot,
-  START,
-  tempDir,
-  XSOCKET,
-} from "../harness/index.ts";
-
-guardDescriptors();
+import { asOrdinaryUser, here, isRoot, START, tempDir, XSOCKET } from "../harness/index.ts";
 
 const LAUNCHER = join(dirname(libraryPath("xbind")), "xsocket-launch");
 const MODULES = "node_modules";

@@ -4,7 +4,6 @@ import {
   createNamespace,
   eventually,
   expectSentence,
-  guardDescriptors,
   hasCookies,
   hasIpv6,
   here,
@@ -15,8 +14,6 @@ import {
   startServer,
   XSOCKET,
 } from "../harness/index.ts";
-
-guardDescriptors();
 
 const MAIN = join(ROOT, "packages/cli/src/main.ts");
 

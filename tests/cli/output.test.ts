@@ -1,9 +1,7 @@
 /* What the command prints, in full and on one line each, whoever reads it. */
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { guardDescriptors, here, startServer, tempDir, typed, XSOCKET } from "../harness/index.ts";
-
-guardDescriptors();
+import { here, startServer, tempDir, typed, XSOCKET } from "../harness/index.ts";
 
 test.each(["--help", "run --help", "lib xbind", "doctor @none", "serve --help"])(
   "%s exits silently on a closed pipe and with a message on a write error",

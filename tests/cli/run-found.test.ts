@@ -1,18 +1,8 @@
 /* The file that run starts is the one that execvp(3) finds. */
 import { expect, test } from "bun:test";
 import { chmodSync, writeFileSync } from "node:fs";
-import {
-  guardDescriptors,
-  HELD_TO_MODES,
-  here,
-  isContained,
-  OWN_MOUNTS,
-  tempDir,
-  typed,
-} from "../harness/index.ts";
+import { HELD_TO_MODES, here, isContained, OWN_MOUNTS, tempDir, typed } from "../harness/index.ts";
 import { quietRun } from "./quiet.ts";
-
-guardDescriptors();
 
 const RUN = await quietRun();
 

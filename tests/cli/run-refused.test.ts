@@ -4,7 +4,6 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import {
   asOrdinaryUser,
   expectSentence,
-  guardDescriptors,
   here,
   isContained,
   isRoot,
@@ -14,8 +13,6 @@ import {
   xsocketForEveryone,
 } from "../harness/index.ts";
 import { quietRun } from "./quiet.ts";
-
-guardDescriptors();
 
 const RUN = await quietRun();
 const CONTROL = RUN[3]; // the path of its server

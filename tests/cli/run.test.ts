@@ -4,7 +4,6 @@ import { libraryPath } from "@xsocket/xbind-native";
 import {
   eventually,
   expectSentence,
-  guardDescriptors,
   hasCookies,
   here,
   isContained,
@@ -14,8 +13,6 @@ import {
 } from "../harness/index.ts";
 import { SilentServer } from "../sdk/silent.ts";
 import { quietRun } from "./quiet.ts";
-
-guardDescriptors();
 
 const RUN = await quietRun();
 

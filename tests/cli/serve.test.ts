@@ -4,7 +4,6 @@ import { xsocketSync } from "@xsocket/client";
 import {
   createNamespace,
   eventually,
-  guardDescriptors,
   here,
   isContained,
   START,
@@ -12,8 +11,6 @@ import {
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
-
-guardDescriptors();
 
 const RUN = [XSOCKET, "run", "--port", "3000", "--socket"];
 

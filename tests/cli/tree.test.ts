@@ -9,9 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { isAbsolute, join } from "node:path";
-import { guardDescriptors, here, ROOT, tempDir } from "../harness/index.ts";
-
-guardDescriptors();
+import { here, ROOT, tempDir } from "../harness/index.ts";
 
 /* Runs the command as the launcher does, but keeps Bun's variables. */
 async function run(root: string, env: Record<string, string>, ...words: readonly string[]) {

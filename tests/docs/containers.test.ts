@@ -2,17 +2,7 @@
 import { expect, test } from "bun:test";
 import { dirname, join } from "node:path";
 import { errno, libraryPath } from "@xsocket/xbind-native";
-import {
-  guardDescriptors,
-  here,
-  ROOT,
-  startServer,
-  tempDir,
-  textOf,
-  XSOCKET,
-} from "../harness/index.ts";
-
-guardDescriptors();
+import { here, ROOT, startServer, tempDir, textOf, XSOCKET } from "../harness/index.ts";
 
 /* Asks for a socket for each line that it reads, and prints the outcome. */
 const PROGRAM = `

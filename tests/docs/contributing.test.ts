@@ -2,9 +2,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { guardDescriptors, here, ROOT, textOf } from "../harness/index.ts";
-
-guardDescriptors();
+import { here, ROOT, textOf } from "../harness/index.ts";
 
 const page = textOf("docs/CONTRIBUTING.md");
 

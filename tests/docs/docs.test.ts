@@ -1,10 +1,8 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
-import { guardDescriptors, here, OWN_MACHINE, ROOT, tempDir } from "../harness/index.ts";
+import { here, OWN_MACHINE, ROOT, tempDir } from "../harness/index.ts";
 import { blocksOf } from "./blocks.ts";
-
-guardDescriptors();
 
 const PAGES = ["docs/tutorial-vpn.md", "docs/tutorial-sandbox.md", "packages/cli/README.md"];
 

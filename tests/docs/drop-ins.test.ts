@@ -2,12 +2,10 @@
 import { expect, test } from "bun:test";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { guardDescriptors, ROOT, tempDir, verifyUnit } from "../harness/index.ts";
+import { ROOT, tempDir, verifyUnit } from "../harness/index.ts";
 import { blocksOf } from "./blocks.ts";
 
 const SECTION = /^\[(?:Unit|Service)\]$/m;
-
-guardDescriptors();
 
 const pages = ["README.md", ...new Bun.Glob("docs/*.md").scanSync(ROOT)];
 const dropIns = pages.flatMap((page) =>

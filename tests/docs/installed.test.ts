@@ -1,9 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { guardDescriptors, here, isRoot, OWN_MACHINE, ROOT } from "../harness/index.ts";
+import { here, isRoot, OWN_MACHINE, ROOT } from "../harness/index.ts";
 import { INSTALL_MS } from "../harness/install.ts";
-
-guardDescriptors();
 
 test.if(isRoot)(
   "after ./dev install the commands of the original work, and ./dev uninstall removes everything",

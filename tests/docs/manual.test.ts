@@ -7,10 +7,8 @@ import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { MisuseError } from "../../packages/cli/src/errors.ts";
 import { portWords } from "../../packages/cli/src/ports.ts";
 import { DEFAULT_TIMEOUT_MS } from "../../packages/client/src/_deadline.ts";
-import { guardDescriptors, here, ROOT, textOf } from "../harness/index.ts";
+import { here, ROOT, textOf } from "../harness/index.ts";
 import { numbersFrom } from "../harness/numbers.ts";
-
-guardDescriptors();
 
 const NATIVE = "packages/xbind-native/src";
 

@@ -1,7 +1,7 @@
 /* `cmake --install` installs what docs/packages.md lists. */
 import { expect, test } from "bun:test";
 import { dirname, join } from "node:path";
-import { guardDescriptors, here, ROOT, tempDir, textOf } from "../harness/index.ts";
+import { here, ROOT, tempDir, textOf } from "../harness/index.ts";
 import { INSTALL_MS, succeed } from "../harness/install.ts";
 import { blocksOf } from "./blocks.ts";
 
@@ -9,8 +9,6 @@ const { version }: { version: string } = JSON.parse(textOf("package.json"));
 
 /* makepkg's flags have a fortify level of their own, and a later compiler may warn of more. */
 const CFLAGS = "-O2 -Wp,-D_FORTIFY_SOURCE=3 -Wpadded";
-
-guardDescriptors();
 
 test(
   "docs/packages.md lists exactly the installed files",

@@ -1,9 +1,7 @@
-import { afterEach, beforeAll, beforeEach, setDefaultTimeout } from "bun:test";
 import { readdirSync, readlinkSync } from "node:fs";
 import { eventually } from "./wait.ts";
 
 const SETTLE_MS = 10_000; // Bun closes pipes and sockets a little after their owners have ended
-const TEST_MS = 180_000; // for one test: the waits within have shorter limits
 
 /** The open descriptors of a process, this one by default, and the target of each, for example 5 → "socket:[4711]". */
 export function descriptors(pid: number | "self" = "self"): Map<number, string> {
@@ -45,28 +43,4 @@ export async function expectNoLeak(
   await eventually("descriptors to close", settled, settleMs).catch(() => {
     throw new Error(`descriptors were left open: ${leaked(before).join(", ")}`);
   });
-}
-
-/**
- * Makes Bun open the descriptors that it keeps, so that they are not counted: event loop, process watcher, and
- * the standard streams, which Bun opens when a stream is piped.
- */
-async function warmUp(): Promise<void> {
-  void [process.stdout, process.stderr];
-  await Bun.spawn(["true"], { stdout: "pipe", stderr: "pipe", stdin: "pipe" }).exited;
-  await Bun.sleep(1);
-}
-
-/**
- * Counts the descriptors around each test of the file that calls this at its top level, and gives
- * its tests three minutes each: whole programs, one after the other, are slow on a busy machine.
- */
-export function guardDescriptors(): void {
-  setDefaultTimeout(TEST_MS);
-  let before = new Map<number, string>();
-  beforeAll(warmUp);
-  beforeEach(() => {
-    before = descriptors();
-  });
-  afterEach(() => expectNoLeak(before));
 }

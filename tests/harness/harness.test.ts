@@ -1,28 +1,28 @@
 import { expect, test } from "bun:test";
-import { closeSync, openSync, readFileSync } from "node:fs";
-import { expectNoLeak } from "./descriptors.ts";
+import { readFileSync, writeFileSync } from "node:fs";
 import {
   asOrdinaryUser,
   createNamespace,
-  descriptors,
   eventually,
-  guardDescriptors,
   here,
   isRoot,
   ORDINARY_UID,
+  ROOT,
   tempDir,
 } from "./index.ts";
 
-guardDescriptors();
-
-test("expectNoLeak notices a leaked descriptor", async () => {
-  const before = descriptors();
-  const leaked = openSync("/dev/null", "r");
-  try {
-    await expect(expectNoLeak(before, 50)).rejects.toThrow("/dev/null");
-  } finally {
-    closeSync(leaked);
-  }
+test("a test that leaves a descriptor open fails, whatever file it is in", async () => {
+  using dir = tempDir();
+  const file = dir.join("leak.test.ts");
+  const tests = `
+    test("clean", () => require("fs").closeSync(require("fs").openSync("/dev/null")));
+    test("leaks", () => void require("fs").openSync("/dev/null"));`;
+  writeFileSync(file, tests);
+  const argv = [process.execPath, "test", "--timeout", "60000", file];
+  const { stderr } = await here.run(argv, { cwd: ROOT, env: { NO_COLOR: "1" } });
+  expect(stderr).toMatch(/^\(pass\) clean/m);
+  expect(stderr).toMatch(/^error: descriptors were left open: \d+ → \/dev\/null$/m);
+  expect(stderr).toMatch(/^\(fail\) leaks/m);
 });
 
 test("a namespace has only lo, which is up", async () => {

@@ -2,8 +2,6 @@
  * The harness of the whole-system tests, also for unit tests that need a real namespace, a server
  * or a program:
  *
- *   guardDescriptors();                                  // once for each file: counts around each test
- *
  *   test("a page crosses", async () => {
  *     await using target = await createNamespace();      // a network namespace with only lo, which is up
  *     await using server = await startServer({ place: target }); // place: "own" if the test does not use it
@@ -15,14 +13,15 @@
  *     expect(await target.fetchText("http://127.0.0.1:3000/")).toContain("Directory listing");
  *   });
  *
- * Everything made here is disposed of at the end of its scope, even if the test fails.
+ * Everything made here is disposed of at the end of its scope, even if the test fails. A test that leaves a
+ * descriptor open fails (guard.ts).
  *
  * A test that needs a user namespace is test.skipIf(isChrooted). Where there are no new namespaces at all,
  * scripts/steps.sh leaves out every file with a test that makes one, unless it has the word isContained:
  * such a file is run, and what needs a namespace in it is test.skipIf(isContained).
  */
 export { createNamespace, type Namespace } from "./namespace.ts";
-export { descriptors, expectNoLeak, guardDescriptors, leaked } from "./descriptors.ts";
+export { descriptors, leaked } from "./descriptors.ts";
 export { here, Place, type Result, type RunOptions } from "./place.ts";
 export { refusing } from "./refusing.ts";
 export { eventually } from "./wait.ts";

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
 import {
   createNamespace,
-  guardDescriptors,
   hasCookies,
   hasIpv6,
   here,
@@ -11,8 +10,6 @@ import {
   startServer,
   tempDir,
 } from "../harness/index.ts";
-
-guardDescriptors();
 
 const ENV = {
   PYTHONPATH: join(ROOT, "python"),

@@ -4,7 +4,6 @@ import { connect, type Limits, listen, listenSync, Session, XSocketError } from 
 import {
   createNamespace,
   eventually,
-  guardDescriptors,
   hasIpv6,
   here,
   netnsCookie,
@@ -12,8 +11,6 @@ import {
 } from "../harness/index.ts";
 import { fdOf, firstFrame, rejection } from "./observed.ts";
 import { deafListener, SilentServer } from "./silent.ts";
-
-guardDescriptors();
 
 function complain(): never {
   throw new Error("mine");

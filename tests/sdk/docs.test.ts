@@ -10,7 +10,6 @@ import { TABLE } from "../../packages/client/src/_explanations.ts";
 import { makeCertificate } from "./certificate.ts";
 import {
   createNamespace,
-  guardDescriptors,
   hasIpv6,
   here,
   OWN_MOUNTS,
@@ -19,8 +18,6 @@ import {
   tempDir,
   textOf,
 } from "../harness/index.ts";
-
-guardDescriptors();
 
 const SOURCES = "packages/client/src";
 

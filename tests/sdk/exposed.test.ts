@@ -1,10 +1,8 @@
 import { expect, test } from "bun:test";
 import { createServer } from "node:http";
 import { connect, fetchVia, listen, nodeListen, serve, Session, udp } from "@xsocket/client";
-import { descriptors, guardDescriptors, hasIpv6, here, startServer } from "../harness/index.ts";
+import { descriptors, hasIpv6, here, startServer } from "../harness/index.ts";
 import { isListening, netTable, TCP_LISTEN } from "../harness/place.ts";
-
-guardDescriptors();
 
 /* Sockets of this process in its own namespace that other processes could connect or send to. */
 function openToOthers(): string[] {

@@ -4,9 +4,7 @@ import { expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { fetchVia, listen } from "@xsocket/client";
-import { descriptors, eventually, guardDescriptors, startServer } from "../harness/index.ts";
-
-guardDescriptors();
+import { descriptors, eventually, startServer } from "../harness/index.ts";
 
 /* A server in the target that answers each path with its bytes, then closes unless the path begins with "endless". */
 function rawServer(via: string, answers: Record<string, string | Buffer>) {

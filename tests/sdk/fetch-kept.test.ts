@@ -5,17 +5,9 @@ import * as https from "node:https";
 import { createServer } from "node:tls";
 import { fetchVia, HttpsAgent, listen, nodeListen, serve } from "@xsocket/client";
 import { socketsOf } from "../harness/descriptors.ts";
-import {
-  descriptors,
-  eventually,
-  guardDescriptors,
-  startServer,
-  tempDir,
-} from "../harness/index.ts";
+import { descriptors, eventually, startServer, tempDir } from "../harness/index.ts";
 import { webCertificate } from "./certificate.ts";
 import { isSocketAt, optionOf, portOf as portOfServer } from "./observed.ts";
-
-guardDescriptors();
 
 const hostname = "127.0.0.1";
 const POST = { method: "POST", body: "x" } as const;

@@ -2,9 +2,7 @@
 import { expect, test } from "bun:test";
 import { getEventListeners } from "node:events";
 import { fetchVia, listen, serve } from "@xsocket/client";
-import { eventually, guardDescriptors, startServer } from "../harness/index.ts";
-
-guardDescriptors();
+import { eventually, startServer } from "../harness/index.ts";
 
 const hostname = "127.0.0.1";
 const MANY = 300;

@@ -2,18 +2,9 @@ import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { fetchVia, listen, serve } from "@xsocket/client";
-import {
-  createNamespace,
-  eventually,
-  guardDescriptors,
-  here,
-  startServer,
-  tempDir,
-} from "../harness/index.ts";
+import { createNamespace, eventually, here, startServer, tempDir } from "../harness/index.ts";
 import { firstFrame } from "./observed.ts";
 import { endOf, SilentServer } from "./silent.ts";
-
-guardDescriptors();
 
 const ANSWERS: Record<string, (request: Request) => Response | Promise<Response>> = {
   "/echo": async (request) =>

@@ -3,10 +3,8 @@ import { expect, test } from "bun:test";
 import * as http from "node:http";
 import { connect, fetchVia, HttpAgent, listen, listenSync, nodeConnect } from "@xsocket/client";
 import { serve, serveSync, udp } from "@xsocket/client";
-import { guardDescriptors, startServer } from "../harness/index.ts";
+import { startServer } from "../harness/index.ts";
 import { webCertificate } from "./certificate.ts";
-
-guardDescriptors();
 
 const fetch = (): Response => new Response("hello");
 const checkServerIdentity = (): Error => new Error("another one was expected");

@@ -4,7 +4,6 @@ import { connect, type ConnectOptions, listen, XSocketError } from "@xsocket/cli
 import {
   createNamespace,
   eventually,
-  guardDescriptors,
   hasIpv6,
   here,
   type Namespace,
@@ -12,8 +11,6 @@ import {
   startServer,
   tempDir,
 } from "../harness/index.ts";
-
-guardDescriptors();
 
 /* The zone: one name for each kind of answer. */
 const MANY = Array.from({ length: 60 }, (_, i) => `--host-record=many.test,127.0.1.${i + 1}`);

@@ -6,12 +6,10 @@ import * as https from "node:https";
 import { BlockList } from "node:net";
 import * as tls from "node:tls";
 import { HttpAgent, HttpsAgent, listen, nodeListen, serve } from "@xsocket/client";
-import { eventually, guardDescriptors, here, startServer } from "../harness/index.ts";
+import { eventually, here, startServer } from "../harness/index.ts";
 import { webCertificate } from "./certificate.ts";
 import { portOf } from "./observed.ts";
 import { SilentServer } from "./silent.ts";
-
-guardDescriptors();
 
 test("Bun's undici and node-fetch do not use a given agent, as sdk.md says", async () => {
   const program = `

@@ -9,17 +9,8 @@ import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import { getOption, setOption } from "../../packages/client/src/_socket.ts";
 import { listen, nodeBind, nodeListen, serve } from "@xsocket/client";
-import {
-  createNamespace,
-  descriptors,
-  eventually,
-  guardDescriptors,
-  here,
-  startServer,
-} from "../harness/index.ts";
+import { createNamespace, descriptors, eventually, here, startServer } from "../harness/index.ts";
 import { portOf, rejection } from "./observed.ts";
-
-guardDescriptors();
 
 const native = loadSyscalls();
 

@@ -4,10 +4,8 @@ import { once } from "node:events";
 import * as http from "node:http";
 import { connect } from "node:net";
 import { nodeListen } from "@xsocket/client";
-import { eventually, guardDescriptors, hasIpv6, startServer } from "../harness/index.ts";
+import { eventually, hasIpv6, startServer } from "../harness/index.ts";
 import { portOf } from "./observed.ts";
-
-guardDescriptors();
 
 const HEAD = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 const BODY = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc";

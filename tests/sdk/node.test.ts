@@ -11,15 +11,12 @@ import {
   createNamespace,
   descriptors,
   eventually,
-  guardDescriptors,
   here,
   startServer,
   tempDir,
 } from "../harness/index.ts";
 import { webCertificate } from "./certificate.ts";
 import { portOf } from "./observed.ts";
-
-guardDescriptors();
 
 test("node:net, node:http, node:tls and node:dgram work in the target", async () => {
   const certificate = await webCertificate();

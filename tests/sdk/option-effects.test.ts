@@ -4,11 +4,9 @@ import { createSocket } from "node:dgram";
 import * as http from "node:http";
 import { createServer } from "node:net";
 import { connect, listen, nodeBind, nodeListen, serve, Session } from "@xsocket/client";
-import { createNamespace, guardDescriptors, hasIpv6, startServer } from "../harness/index.ts";
+import { createNamespace, hasIpv6, startServer } from "../harness/index.ts";
 import { webCertificate } from "./certificate.ts";
 import { fdOf, optionOf } from "./observed.ts";
-
-guardDescriptors();
 
 test("the backlog is the given one, or else Bun's or Node's default", async () => {
   await using target = await createNamespace();

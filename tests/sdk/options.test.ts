@@ -25,9 +25,7 @@ import {
   xsocket,
   xsocketSync,
 } from "@xsocket/client";
-import { guardDescriptors, ROOT, startServer, textOf } from "../harness/index.ts";
-
-guardDescriptors();
+import { ROOT, startServer, textOf } from "../harness/index.ts";
 
 const BUN = realpathSync(Bun.resolveSync("@types/bun/package.json", import.meta.dir));
 const TYPES = dirname(Bun.resolveSync("bun-types/package.json", dirname(BUN)));

@@ -4,10 +4,8 @@
  */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { createNamespace, guardDescriptors, here, startServer } from "../harness/index.ts";
+import { createNamespace, here, startServer } from "../harness/index.ts";
 import { webCertificate } from "./certificate.ts";
-
-guardDescriptors();
 
 function script(file: string): string {
   return join(import.meta.dir, "parity", file);

@@ -1,10 +1,8 @@
 /* When connections through a relay end, and the relay itself. */
 import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
-import { guardDescriptors, tempDir } from "../harness/index.ts";
+import { tempDir } from "../harness/index.ts";
 import { said } from "./behind-relay.ts";
-
-guardDescriptors();
 
 describe("where Bun's epoll set cannot be read,", () => {
   test("stop() of a relay lets a request finish that has partly arrived, and stop(true) ends it", async () => {

@@ -1,12 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync } from "node:fs";
 import { basename } from "node:path";
-import { createNamespace, guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
+import { createNamespace, here, startServer, tempDir } from "../harness/index.ts";
 import { HIDING, said, WITHOUT_INET } from "./behind-relay.ts";
 import { makeCertificate, webCertificate } from "./certificate.ts";
 import { curl, WS } from "./web-clients.ts";
-
-guardDescriptors();
 
 /* A client without a host header that prints the first line of the answer. Some versions of curl send an empty one. */
 const NAMELESS = `

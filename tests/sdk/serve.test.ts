@@ -8,7 +8,6 @@ import {
   createNamespace,
   descriptors,
   eventually,
-  guardDescriptors,
   hasIpv6,
   here,
   type Namespace,
@@ -18,8 +17,6 @@ import {
 import { webCertificate } from "./certificate.ts";
 import { curl, WS } from "./web-clients.ts";
 import { isSocketAt } from "./observed.ts";
-
-guardDescriptors();
 
 type Data = { id: number };
 

@@ -3,11 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { Session } from "@xsocket/client";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import { checked, errno, loadSyscalls } from "@xsocket/xbind-native";
-import { guardDescriptors } from "../harness/index.ts";
 import { PATIENT_MS, rejection } from "./observed.ts";
 import { answer, SilentServer } from "./silent.ts";
-
-guardDescriptors();
 
 const native = loadSyscalls();
 

@@ -5,7 +5,6 @@ import { errno, loadSyscalls, POLLIN } from "@xsocket/xbind-native";
 import {
   descriptors,
   eventually,
-  guardDescriptors,
   here,
   leaked,
   ORDINARY_UID,
@@ -14,8 +13,6 @@ import {
 } from "../harness/index.ts";
 import { PATIENT_MS, rejection } from "./observed.ts";
 import { answer, endOf, SilentServer } from "./silent.ts";
-
-guardDescriptors();
 
 const native = loadSyscalls();
 

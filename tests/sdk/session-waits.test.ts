@@ -3,11 +3,9 @@ import { describe, expect, spyOn, test } from "bun:test";
 import { connect, listen, Session, xsocketSync } from "@xsocket/client";
 import { askStatus } from "@xsocket/server";
 import { errno, loadSyscalls } from "@xsocket/xbind-native";
-import { descriptors, guardDescriptors, startServer } from "../harness/index.ts";
+import { descriptors, startServer } from "../harness/index.ts";
 import { PATIENT_MS, rejection } from "./observed.ts";
 import { answer, SilentServer } from "./silent.ts";
-
-guardDescriptors();
 
 const native = loadSyscalls();
 

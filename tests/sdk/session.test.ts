@@ -9,7 +9,6 @@ import {
   createNamespace,
   descriptors,
   eventually,
-  guardDescriptors,
   hasIpv6,
   here,
   isContained,
@@ -21,8 +20,6 @@ import {
 } from "../harness/index.ts";
 import { optionOf, PATIENT_MS, rejection } from "./observed.ts";
 import { answer, SilentServer } from "./silent.ts";
-
-guardDescriptors();
 
 const MANY = 10_000;
 

@@ -5,7 +5,6 @@ import {
   createNamespace,
   descriptors,
   eventually,
-  guardDescriptors,
   hasIpv6,
   isContained,
   netnsCookie,
@@ -13,8 +12,6 @@ import {
 } from "../harness/index.ts";
 import { optionOf, rejection } from "./observed.ts";
 import { SilentServer } from "./silent.ts";
-
-guardDescriptors();
 
 const STALL_MS = 5; // the longest time that the event loop may stand still
 const hasMptcp = existsSync("/proc/sys/net/mptcp"); // kernels may be built without it, as Debian's 5.10 is

@@ -4,7 +4,6 @@ import { describe, expect, test } from "bun:test";
 import { connect, listen, listenSync, udp } from "@xsocket/client";
 import {
   createNamespace,
-  guardDescriptors,
   hasIpv6,
   here,
   Place,
@@ -13,8 +12,6 @@ import {
   tempDir,
 } from "../harness/index.ts";
 import { makeCertificate, webCertificate } from "./certificate.ts";
-
-guardDescriptors();
 
 test.skipIf(!hasIpv6)(
   "nc from the target reaches a listener, which sees its real address",

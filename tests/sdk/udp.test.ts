@@ -1,16 +1,8 @@
 import { expect, test } from "bun:test";
 import * as dgram from "node:dgram";
 import { nodeBind, serve, Session, udp } from "@xsocket/client";
-import {
-  createNamespace,
-  guardDescriptors,
-  hasIpv6,
-  netnsCookie,
-  startServer,
-} from "../harness/index.ts";
+import { createNamespace, hasIpv6, netnsCookie, startServer } from "../harness/index.ts";
 import { fdOf, firstFrame } from "./observed.ts";
-
-guardDescriptors();
 
 test.skipIf(!hasIpv6)("datagrams go to and from the target, over IPv4 and IPv6", async () => {
   await using target = await createNamespace();

@@ -5,7 +5,6 @@ import {
   activated,
   eventually,
   expectSentence,
-  guardDescriptors,
   here,
   knowsOption,
   startServer,
@@ -15,8 +14,6 @@ import {
 import { ATTACHED_MAX, sendAttached } from "./attach.ts";
 import { firstFree, limitDescriptors } from "./process.ts";
 import { askOnce, RawClient, REQUEST } from "./raw.ts";
-
-guardDescriptors();
 
 const CLOSES_WITHIN_MS = 4000; // far less than the minute that the sockets linger, even on a busy machine
 

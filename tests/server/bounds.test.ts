@@ -5,7 +5,6 @@ import { plainRule, serve } from "@xsocket/server";
 import { errno } from "@xsocket/xbind-native";
 import {
   eventually,
-  guardDescriptors,
   here,
   isRoot,
   OWN_MACHINE,
@@ -16,8 +15,6 @@ import {
 import { holding } from "./holding.ts";
 import { type Load, loadProgram, runLoad } from "./load.ts";
 import { askOnce, crowd, native, rawClients, RawClient } from "./raw.ts";
-
-guardDescriptors();
 
 const OKAY = [0, 0, 0, 0];
 

@@ -3,19 +3,9 @@ import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { errno, libraryPath } from "@xsocket/xbind-native";
-import {
-  eventually,
-  guardDescriptors,
-  here,
-  isContained,
-  ROOT,
-  startServer,
-  tempDir,
-} from "../harness/index.ts";
+import { eventually, here, isContained, ROOT, startServer, tempDir } from "../harness/index.ts";
 import { firstFree, limitDescriptors, traced } from "./process.ts";
 import { askOnce, rawClients, RawClient } from "./raw.ts";
-
-guardDescriptors();
 
 /** The system calls in a trace, and which thread made each. */
 function callsIn(trace: string): { readonly thread: string; readonly name: string }[] {

@@ -5,7 +5,6 @@ import {
   activated,
   eventually,
   expectSentence,
-  guardDescriptors,
   here,
   isRoot,
   OWN_MOUNTS,
@@ -16,8 +15,6 @@ import {
   XSOCKET,
 } from "../harness/index.ts";
 import { askOnce } from "./raw.ts";
-
-guardDescriptors();
 
 test("reports a directory that is a dangling or looping link", async () => {
   using directory = tempDir();

@@ -5,9 +5,7 @@ import { xsocket } from "@xsocket/client";
 import { SOCK_SEQPACKET, SOCK_STREAM } from "@xsocket/protocol";
 import { DEFAULT_POLICY, type LogRecord, serve } from "@xsocket/server";
 import { checked, errno, loadSyscalls } from "@xsocket/xbind-native";
-import { boundAt, descriptors, guardDescriptors, leaked, tempDir } from "../harness/index.ts";
-
-guardDescriptors();
+import { boundAt, descriptors, leaked, tempDir } from "../harness/index.ts";
 
 test("reports why a start failed and leaves nothing open even if cleaning up fails", async () => {
   using dir = tempDir();

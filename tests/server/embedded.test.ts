@@ -24,15 +24,12 @@ import { libraryPath } from "@xsocket/xbind-native";
 import {
   changedDirectory,
   descriptors,
-  guardDescriptors,
   HELD_TO_MODES,
   here,
   ROOT,
   tempDir,
 } from "../harness/index.ts";
 import { RawClient } from "./raw.ts";
-
-guardDescriptors();
 
 test("serves in a program with many descriptors and does not change its umask", async () => {
   using dir = tempDir();

@@ -3,19 +3,9 @@ import { expect, test } from "bun:test";
 import { appendFileSync, cpSync, existsSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { errno } from "@xsocket/xbind-native";
-import {
-  guardDescriptors,
-  eventually,
-  here,
-  ROOT,
-  startServer,
-  tempDir,
-  XSOCKET,
-} from "../harness/index.ts";
+import { eventually, here, ROOT, startServer, tempDir, XSOCKET } from "../harness/index.ts";
 import { servingThreads, traced } from "./process.ts";
 import { askOnce, crowdUntil, RawClient } from "./raw.ts";
-
-guardDescriptors();
 
 const CALLS_MAX = 50; // of one name, far more than a server makes
 

@@ -2,11 +2,9 @@
 import { expect, test } from "bun:test";
 import { askStatus } from "@xsocket/server";
 import { errno, SHUT_RDWR, SHUT_WR, SOL_SOCKET } from "@xsocket/xbind-native";
-import { eventually, guardDescriptors, isRoot, startServer } from "../harness/index.ts";
+import { eventually, isRoot, startServer } from "../harness/index.ts";
 import { holding } from "./holding.ts";
 import { askOnce, crowd, native, rawClients, RawClient, REQUEST } from "./raw.ts";
-
-guardDescriptors();
 
 const SO_SNDBUF = 7;
 

@@ -3,12 +3,10 @@ import { expect, test } from "bun:test";
 import { closeSync, constants, openSync, readFileSync } from "node:fs";
 import { AF_INET, AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from "@xsocket/protocol";
 import { askStatus } from "@xsocket/server";
-import { eventually, guardDescriptors, startServer, tempDir } from "../harness/index.ts";
+import { eventually, startServer, tempDir } from "../harness/index.ts";
 import { numbersFrom } from "../harness/numbers.ts";
 import { ATTACHED_MAX, sendAttached } from "./attach.ts";
 import { askOnce, crowd, native, RawClient, REQUEST } from "./raw.ts";
-
-guardDescriptors();
 
 const SECONDS = 20;
 const GOOD_EVERY = 1000; // packets

@@ -9,7 +9,6 @@ import {
   bunAsOrdinaryUser,
   descriptors,
   eventually,
-  guardDescriptors,
   here,
   isContained,
   isRoot,
@@ -19,8 +18,6 @@ import {
 import { type Load, loadProgram, runLoad } from "./load.ts";
 import { firstFree, limitDescriptors, residentMb } from "./process.ts";
 import { askOnce, native, rawClients, RawClient, REQUEST } from "./raw.ts";
-
-guardDescriptors();
 
 const PACKETS_MAX = 20; // more than a socket's buffer holds
 

@@ -1,12 +1,10 @@
 /* The cost of an idle server, and the memory left by requests. */
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { guardDescriptors, startServer, tempDir } from "../harness/index.ts";
+import { startServer, tempDir } from "../harness/index.ts";
 import { loadProgram, runLoad } from "./load.ts";
 import { inStatus, residentMb, threadNames } from "./process.ts";
 import { askOnce } from "./raw.ts";
-
-guardDescriptors();
 
 const SETTLE_MS = 1500; // for the rest of the start
 const IDLE_MS = 5000;

@@ -2,10 +2,8 @@
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { eventually, guardDescriptors, here, leaveStale, tempDir } from "../harness/index.ts";
+import { eventually, here, leaveStale, tempDir } from "../harness/index.ts";
 import { askOnce } from "./raw.ts";
-
-guardDescriptors();
 
 const ROUNDS = 200;
 

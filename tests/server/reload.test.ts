@@ -2,9 +2,7 @@
 import { expect, spyOn, test } from "bun:test";
 import { xsocket } from "@xsocket/client";
 import { DEFAULT_POLICY, serve } from "@xsocket/server";
-import { eventually, guardDescriptors, tempDir } from "../harness/index.ts";
-
-guardDescriptors();
+import { eventually, tempDir } from "../harness/index.ts";
 
 test("keeps the policy when a reload returns none", async () => {
   using dir = tempDir();

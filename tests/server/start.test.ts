@@ -11,7 +11,6 @@ import {
 import {
   eventually,
   expectSentence,
-  guardDescriptors,
   HELD_TO_MODES,
   here,
   isChrooted,
@@ -26,8 +25,6 @@ import {
   XSOCKET,
 } from "../harness/index.ts";
 import { askOnce } from "./raw.ts";
-
-guardDescriptors();
 
 /* The group's line in /etc/group: a user other than root may give a file only to a group of their own. */
 function ownGroup(): string[] {

@@ -14,7 +14,6 @@ import { join } from "node:path";
 import { RESPONSE_BYTES } from "@xsocket/protocol";
 import {
   eventually,
-  guardDescriptors,
   HELD_TO_MODES,
   here,
   startServer,
@@ -22,8 +21,6 @@ import {
   XSOCKET,
 } from "../harness/index.ts";
 import { askOnce, native, RawClient, rawClients, untilFree } from "./raw.ts";
-
-guardDescriptors();
 
 test("signals during the stop change nothing", async () => {
   // slows down the removal of the second file, that of the metrics

@@ -22,7 +22,6 @@ import { limitDescriptors } from "../server/process.ts";
 import {
   descriptors,
   eventually,
-  guardDescriptors,
   HELD_TO_MODES,
   here,
   isContained,
@@ -33,8 +32,6 @@ import {
   tempDir,
 } from "../harness/index.ts";
 import { blocksOf } from "../docs/blocks.ts";
-
-guardDescriptors();
 
 const POLICY: Policy = {
   source: "test",

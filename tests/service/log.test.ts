@@ -3,7 +3,6 @@ import { existsSync, writeFileSync } from "node:fs";
 import type { ServerStatus } from "@xsocket/server";
 import {
   eventually,
-  guardDescriptors,
   HELD_TO_MODES,
   here,
   seenCommand,
@@ -13,8 +12,6 @@ import {
   XSOCKET,
 } from "../harness/index.ts";
 import { ASK, askOnce, RawClient } from "../server/raw.ts";
-
-guardDescriptors();
 
 /** Starts a server, has one request refused, and returns its log. */
 async function logOf(args: readonly string[], env: Record<string, string> = {}): Promise<string> {

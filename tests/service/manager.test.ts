@@ -6,7 +6,6 @@ import {
   activated,
   eventually,
   expectSentence,
-  guardDescriptors,
   here,
   isRoot,
   startServer,
@@ -15,8 +14,6 @@ import {
 } from "../harness/index.ts";
 import { servingThreads, traced } from "../server/process.ts";
 import { RawClient } from "../server/raw.ts";
-
-guardDescriptors();
 
 /* With exec, since LISTEN_PID must be the server's own process id. */
 function startedWith(script: string, ...args: string[]) {

@@ -5,14 +5,11 @@ import { serve, serveMetrics } from "@xsocket/server";
 import {
   createNamespace,
   eventually,
-  guardDescriptors,
   here,
   isContained,
   startServer,
   tempDir,
 } from "../harness/index.ts";
-
-guardDescriptors();
 
 /** Sends texts to a path and returns the answer. */
 async function exchange(path: string, ...texts: string[]): Promise<string> {

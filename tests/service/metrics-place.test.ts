@@ -19,17 +19,7 @@ import {
   serveMetrics,
 } from "@xsocket/server";
 import { EPOLL_CTL_ADD, EPOLLET, errno, loadSyscalls, registrations } from "@xsocket/xbind-native";
-import {
-  descriptors,
-  guardDescriptors,
-  here,
-  leaked,
-  leaveStale,
-  startServer,
-  tempDir,
-} from "../harness/index.ts";
-
-guardDescriptors();
+import { descriptors, here, leaked, leaveStale, startServer, tempDir } from "../harness/index.ts";
 
 const LOOPBACK: MetricsAddress = { kind: "tcp", host: "127.0.0.1", port: 0 };
 

@@ -10,21 +10,10 @@ import {
   serveMetrics,
   type ServerStatus,
 } from "@xsocket/server";
-import {
-  eventually,
-  guardDescriptors,
-  here,
-  ROOT,
-  startServer,
-  tempDir,
-  textOf,
-  XSOCKET,
-} from "../harness/index.ts";
+import { eventually, here, ROOT, startServer, tempDir, textOf, XSOCKET } from "../harness/index.ts";
 import { recorded } from "../harness/recorded.ts";
 import { statusText } from "../../packages/cli/src/status-text.ts";
 import { metricsText } from "../../packages/server/src/service/metrics-text.ts";
-
-guardDescriptors();
 
 const POLICY: Policy = {
   source: "test",

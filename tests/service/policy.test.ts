@@ -4,7 +4,6 @@ import { errno } from "@xsocket/xbind-native";
 import {
   eventually,
   expectSentence,
-  guardDescriptors,
   here,
   isChrooted,
   OWN_MOUNTS,
@@ -14,8 +13,6 @@ import {
   XSOCKET,
 } from "../harness/index.ts";
 import { askOnce } from "../server/raw.ts";
-
-guardDescriptors();
 
 function xsocket(...args: string[]) {
   return here.run([XSOCKET, ...args]);

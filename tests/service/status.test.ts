@@ -8,7 +8,6 @@ import {
   asOrdinaryUser,
   eventually,
   expectSentence,
-  guardDescriptors,
   hasCookies,
   hasIpv6,
   here,
@@ -25,8 +24,6 @@ import {
 import { SilentServer } from "../sdk/silent.ts";
 import { limitDescriptors } from "../server/process.ts";
 import { ASK, native, RawClient } from "../server/raw.ts";
-
-guardDescriptors();
 
 const QUESTION = encode({ kind: "status-request" });
 

@@ -2,7 +2,6 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
-  guardDescriptors,
   here,
   isContained,
   OWN_MOUNTS,
@@ -12,8 +11,6 @@ import {
   textOf,
   verifyUnit,
 } from "../harness/index.ts";
-
-guardDescriptors();
 
 const BUILT = "build/release/packaging/systemd";
 const SOURCES = join(ROOT, "packaging/systemd");

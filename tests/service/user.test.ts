@@ -17,7 +17,6 @@ import {
   asOrdinaryUser,
   createNamespace,
   eventually,
-  guardDescriptors,
   HELD_TO_MODES,
   here,
   isRoot,
@@ -31,8 +30,6 @@ import {
 import { inStatus } from "../server/process.ts";
 import { crowd } from "../server/raw.ts";
 import { ALICE, stealing } from "./two-users.ts";
-
-guardDescriptors();
 
 const CHOWN_ALONE = "0000000000000001";
 

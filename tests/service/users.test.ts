@@ -4,7 +4,6 @@ import { chmodSync, chownSync, mkdirSync, readdirSync } from "node:fs";
 import {
   asOrdinaryUser,
   createNamespace,
-  guardDescriptors,
   here,
   isChrooted,
   isRoot,
@@ -18,8 +17,6 @@ import {
 import { servingThreads } from "../server/process.ts";
 import { askOnce, crowdUntil, RawClient, untilFree } from "../server/raw.ts";
 import { ALICE, binder, BOB, stealing } from "./two-users.ts";
-
-guardDescriptors();
 
 /* Sends one request and prints the error of the reply and the number of its descriptors. */
 const TAKE = `

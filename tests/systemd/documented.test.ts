@@ -1,9 +1,7 @@
 /* What docs/ adds to our units, under a booted systemd: ACLs, drop-ins and other lines. */
 import { describe, expect, test } from "bun:test";
-import { guardDescriptors, seenCommand, textOf } from "../harness/index.ts";
+import { seenCommand, textOf } from "../harness/index.ts";
 import { ALICE, answerOf, ask, BOB, boot, BUN, CLIENT, GATE, MACHINE_ROOT } from "./machine.ts";
-
-guardDescriptors();
 
 /* Skipped without a machine; ./dev check has a separate step for these tests. */
 describe.skipIf(MACHINE_ROOT === undefined)("under a booted systemd", () => {

@@ -1,9 +1,7 @@
 /* Our units under a booted systemd. scripts/systemd-test.sh makes the machine's root and runs this. */
 import { describe, expect, test } from "bun:test";
-import { guardDescriptors, seenCommand } from "../harness/index.ts";
+import { seenCommand } from "../harness/index.ts";
 import { ALICE, ask, boot, BUN, CLIENT, DEFAULT, GATE, MACHINE_ROOT } from "./machine.ts";
-
-guardDescriptors();
 
 /* Once, or twice: under load systemd 257 may fail to spawn its executor, and tries again. */
 const RESTARTED = /^[12]$/;

@@ -1,11 +1,8 @@
 import { expect, spyOn, test } from "bun:test";
 import { closeSync, openSync } from "node:fs";
 import { EPOLLIN, loadSyscalls } from "@xsocket/xbind-native";
-import { guardDescriptors } from "../../../tests/harness/index.ts";
 import { Deadline } from "./_deadline.ts";
 import { pause, whenReady, within } from "./_wait.ts";
-
-guardDescriptors();
 
 const REASON = new Error("the reason");
 

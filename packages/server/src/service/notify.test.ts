@@ -2,10 +2,8 @@ import { expect, test } from "bun:test";
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM } from "@xsocket/protocol";
 import { checked, errno, loadSyscalls } from "@xsocket/xbind-native";
 import { readFileSync, rmSync } from "node:fs";
-import { boundAt, guardDescriptors, tempDir } from "../../../../tests/harness/index.ts";
+import { boundAt, tempDir } from "../../../../tests/harness/index.ts";
 import { openNotifier, watchdogMs } from "./notify.ts";
-
-guardDescriptors();
 
 const native = loadSyscalls();
 
