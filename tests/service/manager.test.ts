@@ -90,9 +90,9 @@ test("notifies the manager of start, reload and stop, of each beat, and of a mov
   };
   await beats();
   for (const [from, to, changes] of [
-    [path, moved, 2],
-    [moved, path, 3],
-    [path, moved, 4],
+    [path, moved, 3],
+    [moved, path, 4],
+    [path, moved, 5],
   ] as const) {
     await here.run(["mv", from, to]);
     await eventually("what changes", () => heard(/STATUS/g).length === changes);
