@@ -127,7 +127,11 @@ export async function bound(plan: BindPlan, through: Through): Promise<Bound> {
   throw failure;
 }
 
-/** Sets the backlog of a listener that Bun has adopted, since Bun listens with its own. Stops it if that fails. */
+/**
+ * Sets the backlog of a listener that Bun has adopted, since Bun listens with its own.
+ *
+ * @throws {SyscallError} EADDRINUSE, after it has stopped the listener
+ */
 export function setBacklog(
   made: { stop(force: true): unknown },
   fd: number,

@@ -39,6 +39,8 @@ export class Closes {
   }
 
   /**
+   * Closes the server's copy of a socket, and charges its user if that took long.
+   *
    * @param connection the client's. If the reply with the client's copy waits there, and it is still open afterwards,
    * ours was not the last copy: a slow close only means that the thread lost its processor. A reply that was sent and
    * does not wait there was dropped by a filter of the client's socket, or was received
