@@ -4,14 +4,13 @@ import { dirname, join } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
 import { asOrdinaryUser, here, type TempDir } from "../harness/index.ts";
 
-/** The measurements of a load. Times are in microseconds. */
+/** What is looked at of the measurements of a load. */
 interface LoadResult {
   readonly requests: number;
   readonly failed: number;
   /** The load generator's messages about failures. */
   readonly said: string;
-  readonly perSecond: number;
-  readonly p50: number;
+  /** In microseconds. */
   readonly p99: number;
 }
 

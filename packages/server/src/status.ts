@@ -70,12 +70,12 @@ export function ownNamespace(): About["namespace"] {
   return name === undefined ? undefined : { inode, name };
 }
 
-/**
+/*
  * The name that the server's namespace had at the start and has no more; undefined while it has that or
  * another. Deleting a namespace only takes its name away: it lives on while this server is in it, and one that
  * is made under that name later is another namespace.
  */
-export function formerNamespace({ namespace }: About): string | undefined {
+function formerNamespace({ namespace }: About): string | undefined {
   if (namespace === undefined) return undefined;
   const { inode, name } = namespace;
   // this order, since netnsName() needs a descriptor and finds nothing where none is left
