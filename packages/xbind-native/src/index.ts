@@ -1,8 +1,8 @@
 export * from "./constants.ts";
-export * from "./epoll.ts";
+export { epollFds, type Registration, registrations } from "./epoll.ts";
 export * from "./errno.ts";
 export * from "./journal.ts";
-export * from "./libraries.ts";
+export { InstallationError, libraryPath, LibraryNotFoundError } from "./libraries.ts";
 export * from "./netns.ts";
 export * from "./syscalls.ts";
 export * from "./thrown.ts";
