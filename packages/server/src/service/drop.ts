@@ -48,7 +48,7 @@ export interface Successor {
  * @throws {SyscallError} for what the kernel refused; otherwise it does not return
  */
 export function execAs(
-  native: Syscalls,
+  sys: Syscalls,
   listenFd: number,
   { user: { uid, gid, groups }, argv, directory }: Successor,
   ownsFile: boolean,
@@ -61,7 +61,7 @@ export function execAs(
   };
   const args = block(argv);
   const vars = block(Object.entries(env).map(([name, value]) => `${name}=${value}`));
-  const rc = native.execAs(
+  const rc = sys.execAs(
     listenFd,
     openSync(directory, O_PATH),
     uid,

@@ -20,20 +20,20 @@ export interface Notifier extends Disposable {
   watchdog(waitMs: number, status?: string): void;
 }
 
-function connect(native: Syscalls, fd: number, path: string): number {
+function connect(sys: Syscalls, fd: number, path: string): number {
   const address = encodeAddress(parseAddress(path));
-  return native.connect(fd, address, address.byteLength);
+  return sys.connect(fd, address, address.byteLength);
 }
 
 /** Connects to the manager's socket. */
-function openSocket(native: Syscalls, path: string): number {
-  const fd = native.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+function openSocket(sys: Syscalls, path: string): number {
+  const fd = sys.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   try {
     checked("socket", fd);
-    checked("connect", connect(native, fd, path));
+    checked("connect", connect(sys, fd, path));
     return fd;
   } catch (error) {
-    if (fd >= 0) native.close(fd);
+    if (fd >= 0) sys.close(fd);
     const unset = "Remove that variable from the environment if no manager has set it";
     const remedy = fd < 0 ? ALLOW_UNIX : unset;
     throw systemError(`reach the service manager at NOTIFY_SOCKET=${path}`, error, remedy);
@@ -44,13 +44,13 @@ function openSocket(native: Syscalls, path: string): number {
  * Sends one message. It waits while the manager's queue is full, and connects again if the manager has made
  * its socket anew.
  */
-function send(native: Syscalls, fd: number, path: string, text: string, waitMs: number): void {
+function send(sys: Syscalls, fd: number, path: string, text: string, waitMs: number): void {
   const bytes = Buffer.from(text);
-  const sent = native.sendPacket(fd, bytes, bytes.byteLength, -1);
+  const sent = sys.sendPacket(fd, bytes, bytes.byteLength, -1);
   if (sent >= 0) return;
-  if (sent === -errno.EAGAIN) native.poll(fd, POLLOUT, waitMs);
-  else connect(native, fd, path);
-  native.sendPacket(fd, bytes, bytes.byteLength, -1);
+  if (sent === -errno.EAGAIN) sys.poll(fd, POLLOUT, waitMs);
+  else connect(sys, fd, path);
+  sys.sendPacket(fd, bytes, bytes.byteLength, -1);
 }
 
 /** A status text is one line of the message: a line feed in it would start another assignment. */
@@ -65,21 +65,21 @@ function statusLine(text: string): string {
  *
  * @throws {ServeError} SYSTEM, PERMISSION if there is a manager and it cannot be reached
  */
-export function openNotifier(native: Syscalls, env: NodeJS.ProcessEnv = process.env): Notifier {
+export function openNotifier(sys: Syscalls, env: NodeJS.ProcessEnv = process.env): Notifier {
   const path = env["NOTIFY_SOCKET"] ?? "";
   delete env["NOTIFY_SOCKET"];
-  let fd = /^[/@]/.test(path) ? openSocket(native, path) : -1;
+  let fd = /^[/@]/.test(path) ? openSocket(sys, path) : -1;
   const say = (text: string, waitMs = NOTIFY_WAIT_MS) => {
-    if (fd >= 0) send(native, fd, path, text, Math.min(waitMs, NOTIFY_WAIT_MS));
+    if (fd >= 0) send(sys, fd, path, text, Math.min(waitMs, NOTIFY_WAIT_MS));
   };
   return {
     ready: (status) => say(`READY=1\n${statusLine(status)}`),
-    reloading: () => say(`RELOADING=1\nMONOTONIC_USEC=${Math.floor(native.monotonic() * 1000)}`),
+    reloading: () => say(`RELOADING=1\nMONOTONIC_USEC=${Math.floor(sys.monotonic() * 1000)}`),
     stopping: () => say("STOPPING=1"),
     watchdog: (waitMs, status) =>
       say(status === undefined ? "WATCHDOG=1" : `WATCHDOG=1\n${statusLine(status)}`, waitMs),
     [Symbol.dispose]() {
-      if (fd >= 0) native.close(fd);
+      if (fd >= 0) sys.close(fd);
       fd = -1; // a reload that is still under way sends a message at its end
     },
   };
