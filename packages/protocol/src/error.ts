@@ -5,7 +5,7 @@
  * - `SIGNATURE`: a packet whose signature this version does not know
  * - `RANGE`: a number that does not fit its field, or a status that is too long
  * - `ADDRESS_EMPTY`: an address without a path or name
- * - `ADDRESS_NUL`: a path with a NUL byte in it
+ * - `ADDRESS_NUL`: an address with a NUL byte in it
  * - `ADDRESS_TOO_LONG`: an address that does not fit `sun_path` (unix(7)); it is never cut
  */
 export type ProtocolErrorCode =
