@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import {
   createNamespace,
@@ -12,6 +13,7 @@ import {
   refusing,
   ROOT,
   startServer,
+  tempDir,
   XSOCKET,
 } from "../harness/index.ts";
 
@@ -97,6 +99,23 @@ test("open becomes the program, with the socket as descriptor 3", async () => {
   expect(stdout).toMatch(/ 4 -> \/etc\/group/);
   expect(stdout).not.toContain("/etc/passwd");
   expect(stdout).not.toMatch(/ (?:[4-9]|\d\d+) -> socket:/);
+});
+
+/* In the place of Bun: gives the launcher a socket when that may open no descriptor any more. */
+const WITHHELD = `#!/usr/bin/env python3
+import os, resource, socket
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (3, hard))
+socket.send_fds(socket.socket(fileno=3), [b"2\\0LISTEN_FDS=1\\0"], [0])
+`;
+
+test("does not start the program without the socket if the kernel keeps that back", async () => {
+  using dir = tempDir();
+  const bun = dir.join("bun");
+  writeFileSync(bun, WITHHELD, { mode: 0o755 });
+  const open = [XSOCKET, "open", "--exec", "echo", "ran"];
+  const result = await here.run(open, { env: { XSOCKET_BUN: bun } });
+  expectSentence(result, 1, "the socket cannot be handed on to the program: raise the limit");
 });
 
 test("removes NODE_CHANNEL_FD only if it names the socket's descriptor", async () => {

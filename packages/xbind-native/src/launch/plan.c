@@ -180,8 +180,8 @@ static int write_all(int fd, const char *bytes, size_t length)
 	return 0;
 }
 
-/* Return: bytes read, 0 at the end of the stream, -1 with errno. A result that cannot be written is
- * noted in the plan; other output is lost. */
+/* Return: bytes read, 0 at the end of the stream, -errno. A result that cannot be written is noted
+ * in the plan; other output is lost. */
 static ssize_t relay(int from, int to, struct plan *plan)
 {
 	char bytes[RELAY_BYTES];
@@ -193,10 +193,11 @@ static ssize_t relay(int from, int to, struct plan *plan)
 		if (rc < 0 && to == STDOUT_FILENO)
 			plan->unwritten = -rc;
 	}
-	return got;
+	return got < 0 ? -errno : got;
 }
 
-/* Return: bytes received, 0 at the end of the stream. */
+/* Return: bytes received, 0 at the end of the stream, -EMFILE where the kernel keeps the socket
+ * from this process, -EMSGSIZE for a plan that is too long, else -errno of recvmsg(2). */
 static ssize_t receive(int from, struct plan *plan)
 {
 	union {
@@ -213,7 +214,11 @@ static ssize_t receive(int from, struct plan *plan)
 	ssize_t got = recvmsg(from, &msg, MSG_CMSG_CLOEXEC);
 
 	if (got <= 0)
-		return got;
+		return got < 0 ? -errno : 0;
+	if (msg.msg_flags & MSG_CTRUNC)
+		return -EMFILE;
+	if (msg.msg_flags & MSG_TRUNC)
+		return -EMSGSIZE;
 	plan->length = (size_t)got;
 	plan->bytes[got] = '\0';
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
@@ -253,7 +258,7 @@ static int listen_to_child(int ours[STREAM_COUNT], struct plan *plan)
 			if (got > 0)
 				continue;
 			if (got < 0 && i == STREAM_PLAN)
-				return -errno;
+				return (int)got;
 			close(ours[i]);
 			ours[i] = -1;
 			open_streams--;
@@ -344,6 +349,9 @@ int plan_follow(const struct bun *bun, int argc, char **argv)
 		kill(pid, SIGKILL);
 	int status = children_reap(&children, pid);
 	rc = rc < 0 ? rc : status;
+	if (rc == -EMFILE)
+		return words_fail("the socket cannot be handed on to the program: raise the limit "
+		                  "of open files (ulimit -n)");
 	if (rc < 0)
 		return words_fail("cannot wait for Bun: %s", strerror(-rc));
 	rc = child_exit_code(status);
