@@ -46,8 +46,7 @@ static long enter_epoll_create(long number, long size)
 static long enter_nothing(long number)
 {
 	(void)number;
-	errno = ENOSYS;
-	return -1;
+	return hook_result(-ENOSYS);
 }
 
 #ifdef SYS_socketcall

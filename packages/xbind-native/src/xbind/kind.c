@@ -40,16 +40,19 @@ int kind_read(int fd, struct kind *ret)
 
 int kind_and_key(int fd, struct kind *ret, socket_key *ret_key)
 {
+	struct kind kind;
 	socket_key key;
 	int rc;
 
 	do {
 		key = key_of(fd);
-		rc = kind_read(fd, ret);
+		rc = kind_read(fd, &kind);
 	} while (key_of(fd) != key);
-	if (rc == 0)
-		*ret_key = key;
-	return rc;
+	if (rc != 0)
+		return rc;
+	*ret = kind;
+	*ret_key = key;
+	return 0;
 }
 
 bool kind_is_of(int fd, socket_key key)
