@@ -23,6 +23,8 @@ int xs1_fchown(int fd, unsigned uid, unsigned gid);
 int xs1_flock(int fd, int operation);
 unsigned xs1_geteuid(void);
 int xs1_umask(int mask);
+
+/* poll(2) of one descriptor. Return: revents, 0 after wait_ms; -EMFILE where RLIMIT_NOFILE is 0. */
 int xs1_poll(int fd, int events, int wait_ms);
 
 /* getxattr(2). Return: the length in bytes, -ENODATA if the file has no such attribute. */
@@ -65,7 +67,8 @@ int xs1_epoll_ctl(int epoll_fd, int operation, int fd, unsigned events, uint64_t
 int xs1_interface_index(int fd, const char *name);
 
 /* Writes up to max (64 at most) pairs: events, and the lower half of data. If nothing is ready, it
- * polls for look_us microseconds, yielding the processor, before it blocks for up to wait_ms. */
+ * polls for look_us microseconds, yielding the processor, before it blocks for up to wait_ms.
+ * Return: how many pairs. */
 int xs1_epoll_wait(int epoll_fd, unsigned *pairs, int max, int wait_ms, int look_us);
 
 /* A non-blocking eventfd(2); add wakes whoever waits for it, take resets it. */
