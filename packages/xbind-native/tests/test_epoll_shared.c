@@ -4,7 +4,6 @@
 #include "support/listener.h"
 #include "support/thread.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* step_probe.c - several sockets look for a free port: it is taken, released and taken again */
 #include "differ/differ.h"
-#include "support/pair.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
