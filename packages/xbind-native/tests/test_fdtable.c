@@ -14,7 +14,7 @@
 #define MANY 65536 /* numbers; the search ends here if the real end is unknown */
 #define FEW  1000
 
-static int calls, looks; /* all system calls; those of kcmp(2) */
+static int calls, looks, openings; /* all system calls; those of kcmp(2); those of openat(2) */
 static bool is_proc_closed;
 
 /* A thread that ends right after kcmp(2) was asked about it. */
@@ -35,6 +35,7 @@ long sys_call(long number, const long args[6])
 
 	calls++;
 	looks += number == SYS_kcmp;
+	openings += number == SYS_openat;
 	if (number == SYS_kcmp && brief_id && args[1] == brief_id)
 		end_brief();
 	if (is_proc_closed && number == SYS_openat) {
@@ -101,9 +102,13 @@ static void test_parent(void)
 	CHECK_EQ(looks, 0);
 }
 
+/* A seccomp filter may kill the program for kcmp(2), and every epoll set is noted. */
 static void *note(void *unused)
 {
+	const int before = looks;
+
 	fdtable_note();
+	CHECK_EQ(looks, before);
 	return unused;
 }
 
@@ -120,11 +125,50 @@ static void test_other_threads(void)
 	thread_run(note, NULL);
 	CHECK(!fdtable_has_others());
 	thread_run(leave_and_ask, NULL);
-	is_proc_closed = true; /* then it is unknown whether the thread has ended */
-	CHECK(fdtable_has_others());
-	is_proc_closed = false;
 	while (fdtable_has_others()) /* it may still be ending */
 		sched_yield();
+}
+
+static sem_t noted_apart, end_apart;
+
+static void *note_apart(void *unused)
+{
+	CHECK_EQ(unshare(CLONE_FILES), 0);
+	fdtable_note();
+	CHECK_EQ(sem_post(&noted_apart), 0);
+	CHECK_EQ(sem_wait(&end_apart), 0);
+	return unused;
+}
+
+/* A thread is not forgotten because another one has noted a number since. */
+static void test_several_threads(void)
+{
+	pthread_t thread;
+
+	CHECK_EQ(sem_init(&noted_apart, 0, 0), 0);
+	CHECK_EQ(sem_init(&end_apart, 0, 0), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, note_apart, NULL), 0);
+	CHECK_EQ(sem_wait(&noted_apart), 0);
+	is_proc_closed = true; /* the last one that noted is known without */
+	CHECK(fdtable_has_others());
+	is_proc_closed = false;
+	thread_run(note, NULL);
+	CHECK(fdtable_has_others());
+	CHECK(fdtable_has_others());
+	CHECK_EQ(sem_post(&end_apart), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	while (fdtable_has_others())
+		sched_yield();
+}
+
+/* All threads are looked at once, and again when another number has been noted. */
+static void test_looks(void)
+{
+	thread_run(note, NULL);
+	openings = 0;
+	CHECK(!fdtable_has_others());
+	CHECK(!fdtable_has_others());
+	CHECK_EQ(openings, 1);
 }
 
 static void *be_brief(void *unused)
@@ -157,5 +201,7 @@ int main(void)
 	if (unshare(0) < 0)
 		test_skip("unshare(2) is refused, as in a container");
 	RUN(test_other_threads);
+	RUN(test_several_threads);
+	RUN(test_looks);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "support/child.h"
 #include "support/forbid.h"
 #include "support/pair.h"
+#include "support/thread.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -143,6 +144,30 @@ static void set_allowed_later(void)
 	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)), 0);
 }
 
+/* The library takes part in every epoll set, whether a socket of the program will ever move or not.
+ */
+static void *make_epoll_allowed(void *unused)
+{
+	const long calls[] = {
+	    SYS_epoll_create1, SYS_epoll_ctl, SYS_gettid, SYS_getpid, SYS_exit_group,
+	};
+	struct epoll_event event = {.events = EPOLLIN};
+	const int fd = pair_socket(SOCK_DGRAM);
+	int set;
+
+	forbid_others(calls, sizeof(calls) / sizeof(calls[0]));
+	set = epoll_create1(0);
+	if (epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) < 0)
+		_exit(1);
+	_exit(0);
+	return unused;
+}
+
+static void make_epoll_in_thread(void)
+{
+	thread_run(make_epoll_allowed, NULL);
+}
+
 static void test_allowed(void)
 {
 	if (!forbid_works())
@@ -150,6 +175,7 @@ static void test_allowed(void)
 	child_run(bind_allowed);
 	child_run(set_allowed);
 	child_run(set_allowed_later);
+	child_run(make_epoll_in_thread);
 }
 #else
 static void test_allowed(void)

@@ -10,13 +10,15 @@
 
 #define LOOKED_AT_FDS 65536 /* numbers, where /proc does not tell how many there are */
 
-static _Atomic bool are_apart; /* threads that noted numbers have tables of their own, or had */
-
 /* Only note_process() sets it: the child of vfork(2) has this memory, too. */
 static int owner; /* the process whose memory this is, and its first thread */
 
 /* The last other process with this memory, and the last other thread, that noted a number. */
 static _Atomic int guest, thread;
+
+/* How often threads but the first have noted numbers, and what that was when the last look at all
+ * threads began that found none with a table of its own. */
+static _Atomic unsigned noted, looked;
 
 static void note_process(void)
 {
@@ -38,6 +40,7 @@ bool fdtable_is_apart_from(int other)
 	return !sys_shares(KCMP_FILES, other) && sys_shares(KCMP_VM, other);
 }
 
+/* kcmp(2) is not asked before it matters, since a seccomp filter may kill the program for it. */
 void fdtable_note(void)
 {
 	const int self = sys_gettid();
@@ -51,24 +54,36 @@ void fdtable_note(void)
 		return;
 	}
 	thread = self;
-	if (!are_apart && fdtable_is_apart_from(process))
-		are_apart = true;
+	noted++;
 }
 
-/* True also for one that cannot be asked: /proc may be of another PID namespace. */
 static bool is_apart(int other, int unused)
 {
 	(void)unused;
-	return !sys_shares(KCMP_FILES, other);
+	return fdtable_is_apart_from(other);
+}
+
+/* Where /proc cannot tell which threads there are, only the last one that noted a number counts. */
+static bool are_noted_apart(void)
+{
+	const unsigned before = noted;
+	int rc;
+
+	if (thread && fdtable_is_apart_from(thread))
+		return true;
+	if (before == looked)
+		return false;
+	rc = procfs_each_thread(is_apart, 0);
+	if (rc == 0)
+		looked = before;
+	return rc > 0;
 }
 
 bool fdtable_has_others(void)
 {
-	fdtable_note();
 	return (!fdtable_is_owners() && fdtable_is_apart_from((int)SYS_CALL(SYS_getppid))) ||
-	       (guest && fdtable_is_apart_from(guest)) ||
-	       (thread && fdtable_is_apart_from(thread)) ||
-	       (are_apart && procfs_each_thread(is_apart, 0) != 0);
+	       (sys_gettid() != owner && fdtable_is_apart_from(owner)) ||
+	       (guest && fdtable_is_apart_from(guest)) || are_noted_apart();
 }
 
 bool fdtable_is_owners(void)
