@@ -21,9 +21,9 @@ while [ $# -gt 0 ]; do
 	[ $# = 0 ] || shift
 done
 case $prefix in
-/*) prefix=${prefix%/} ;;
+/*[!/]*) prefix=${prefix%/} ;;
 *)
-	echo "dev: the prefix must be an absolute path, and \"$prefix\" is not" >&2
+	echo "dev: the prefix must be an absolute path below /, and \"$prefix\" is not" >&2
 	exit 2
 	;;
 esac

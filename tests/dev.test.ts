@@ -176,7 +176,8 @@ test("a wrong argument is refused in one line, and nothing is installed or built
     ["bench", "say which bench: ./dev bench server|sdk|xbind"],
     ["bench server sdk", "say which bench: ./dev bench server|sdk|xbind"],
     ["install --prefx /nowhere", "--prefx is not an option here: use --prefix DIRECTORY"],
-    ["install --prefix here", 'the prefix must be an absolute path, and "here" is not'],
+    ["install --prefix here", 'the prefix must be an absolute path below /, and "here" is not'],
+    ["install --prefix /", 'the prefix must be an absolute path below /, and "/" is not'],
   ] as const)
     expect(await here.run([join(root, "dev"), ...line.split(" ")])).toEqual({
       code: 2,
