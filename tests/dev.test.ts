@@ -12,6 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import {
   eventually,
@@ -41,50 +42,164 @@ function testsCheckout(root: string, ...beside: string[]): void {
     copyFileSync(join(ROOT, file), join(root, file));
 }
 
-test("a checkout that this user may not write to is refused in one line", async () => {
+test.each([
+  ["checkout", ".", 0o555],
+  ["build directory", "build", 0o555],
+  ["lock", "build/.lock", 0o444],
+])("a %s that this user may not write to is refused in one line", async (_, part, mode) => {
   using dir = tempDir();
   const root = checkout(dir);
-  chmodSync(root, 0o555);
+  mkdirSync(join(root, "build"));
+  if (part === "build/.lock") writeFileSync(join(root, part), "");
+  chmodSync(join(root, part), mode);
   const { code, stderr } = await here.run([...HELD_TO_MODES, join(root, "dev"), "build"]);
-  chmodSync(root, 0o755);
+  chmodSync(join(root, part), 0o755);
   expect({ code, stderr }).toEqual({
     code: 1,
     stderr: `dev: this user may not write to ${root}: work in a checkout of your own\n`,
   });
 });
 
-/* An environment with a Bun that only makes these directories, whatever it is to install or build. */
-function builder(dir: TempDir): Record<string, string> {
-  mkdirSync(dir.join("bin"));
-  const bun = `#!/bin/sh
+/* A Bun that only makes these directories, whatever it is to install or build. */
+const BUILDER = `#!/bin/sh
 [ "$1" != --version ] || exec echo ${Bun.version}
 mkdir -p node_modules/made build/release/packages/lib/xsocket
 `;
+
+/* An environment with such a Bun, which runs these commands first. */
+function builder(dir: TempDir, first = ""): Record<string, string> {
+  mkdirSync(dir.join("bin"));
+  const bun = BUILDER.replace("\nmkdir", `\n${first}\nmkdir`);
   writeFileSync(dir.join("bin/bun"), bun, { mode: 0o755 });
   return { PATH: `${dir.join("bin")}:${process.env["PATH"]}`, XDG_CACHE_HOME: dir.path };
 }
+
+const BUILDING = "dev: building the native libraries\n";
 
 test("the first build is announced, and later ones are not", async () => {
   using dir = tempDir();
   const argv = [join(checkout(dir), "dev"), "build"];
   const env = builder(dir);
-  const said = "dev: building the native libraries\n";
-  expect(await here.run(argv, { env })).toEqual({ code: 0, stdout: "", stderr: said });
+  expect(await here.run(argv, { env })).toEqual({ code: 0, stdout: "", stderr: BUILDING });
   expect(await here.run(argv, { env })).toEqual({ code: 0, stdout: "", stderr: "" });
 });
 
-test("what Bun says of a package.json that does not fit bun.lock is shown, with the way out", async () => {
+test.each([
+  [
+    "what Bun says of a package.json that does not fit bun.lock is shown, with the way out",
+    "install --frozen-lockfile",
+    (bun: string, root: string) =>
+      `frozen\ndev: bun install failed: see above. If you have changed package.json, run ${bun} install in ${root}\n`,
+  ],
+  [
+    "the output of a native build that fails is shown",
+    "node_modules/cmake-js/bin/cmake-js build",
+    () => `${BUILDING}frozen\ndev: the native libraries could not be built: see above\n`,
+  ],
+])("%s", async (_, words, said) => {
   using dir = tempDir();
-  const env = builder(dir);
-  const bun = dir.join("bin/bun");
-  const refusal = '[ "$1 $2" != "install --frozen-lockfile" ] || { echo frozen; exit 1; }';
-  writeFileSync(bun, readFileSync(bun, "utf8").replace("\nmkdir", `\n${refusal}\nmkdir`));
+  const env = builder(dir, `[ "$1 $2" != "${words}" ] || { echo frozen; exit 1; }`);
   const root = checkout(dir);
   expect(await here.run([join(root, "dev"), "build"], { env })).toEqual({
     code: 1,
     stdout: "",
-    stderr: `frozen\ndev: bun install failed: see above. If you have changed package.json, run ${bun} install in ${root}\n`,
+    stderr: said(dir.join("bin/bun"), root),
   });
+});
+
+test("one of two builds at once waits for the other", async () => {
+  using dir = tempDir();
+  const root = checkout(dir);
+  const env = builder(dir, "mkdir alone && sleep 0.1 && rmdir alone || exit");
+  const runs = [1, 2].map(() => here.run([join(root, "dev"), "build"], { env }));
+  for (const { code, stderr } of await Promise.all(runs))
+    expect({ code, stderr: stderr.replace(BUILDING, "") }).toEqual({ code: 0, stderr: "" });
+});
+
+test("what CMake has made for a checkout that has moved since is made again", async () => {
+  using dir = tempDir();
+  const root = checkout(dir);
+  const made = (name: string, place: string) =>
+    Bun.write(join(root, name), `CMAKE_HOME_DIRECTORY:INTERNAL=${place}\n`);
+  await made("build/asan/CMakeCache.txt", root);
+  await made("build/tsan/CMakeCache.txt", dir.join("former"));
+  await made("build/systemd/cmake/CMakeCache.txt", dir.path);
+  const { code } = await here.run([join(root, "dev"), "build"], { env: builder(dir) });
+  expect(code).toBe(0);
+  expect(readdirSync(join(root, "build")).toSorted()).toEqual([
+    ".lock",
+    "asan",
+    "native.log",
+    "packages.log",
+    "release",
+    "systemd",
+  ]);
+  expect(readdirSync(join(root, "build/systemd"))).toEqual([]);
+});
+
+/* An npm that installs the package of its last argument below its third, as empty programs. */
+const NPM = `#!/bin/sh
+for word; do :; done
+[ "$REGISTRY" ] || { echo "npm: no network" >&2; exit 1; }
+bin=$3/node_modules/\${word%@*}/bin
+mkdir -p "$bin"
+cp "\${0%/*}/bun" "$bin"
+`;
+
+/* Runs ./dev where no pinned Bun is there yet. */
+async function fetching(dir: TempDir, env: Record<string, string>) {
+  const root = checkout(dir);
+  writeFileSync(join(root, "package.json"), '"packageManager": "bun@0.0.1"');
+  const more = { ...builder(dir), XDG_CACHE_HOME: dir.join("cache"), ...env };
+  writeFileSync(dir.join("bin/npm"), NPM, { mode: 0o755 });
+  return here.run(["sh", "-c", 'umask 077; exec "$0" build', join(root, "dev")], { env: more });
+}
+
+test("Bun is fetched in the pinned version, for every user", async () => {
+  using dir = tempDir();
+  const { code, stderr } = await fetching(dir, { REGISTRY: "there" });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: `dev: fetching Bun 0.0.1\n${BUILDING}` });
+  const [bun = ""] = [...new Bun.Glob("cache/xsocket/bun-0.0.1/**/bun").scanSync(dir.path)];
+  for (let part = bun; part !== "."; part = dirname(part))
+    expect(statSync(dir.join(part)).mode & 0o005, part).toBe(0o005);
+});
+
+test("a Bun that cannot be fetched is reported, and leaves nothing", async () => {
+  using dir = tempDir();
+  const { code, stderr } = await fetching(dir, { REGISTRY: "" });
+  expect(stderr).toMatch(
+    /^dev: fetching Bun 0\.0\.1\nnpm: no network\ndev: npm could not fetch Bun 0\.0\.1 \(@oven\/bun-linux-[^\n]*\n$/,
+  );
+  expect(code).toBe(1);
+  expect(readdirSync(dir.join("cache/xsocket"))).toEqual([]);
+});
+
+test("a cache that cannot be written is reported with the way out", async () => {
+  using dir = tempDir();
+  const { code, stderr } = await fetching(dir, { XDG_CACHE_HOME: "/dev/null" });
+  expect(stderr).toEndWith(
+    "dev: cannot write to /dev/null/xsocket: name another directory in XDG_CACHE_HOME\n",
+  );
+  expect(code).toBe(1);
+});
+
+test.if(isRoot)("an environment without HOME and PATH, and a relative cache, will do", async () => {
+  using dir = tempDir();
+  const root = checkout(dir);
+  writeFileSync(join(root, "package.json"), '"packageManager": "bun@0.0.1"');
+  mkdirSync(join(root, "scripts"));
+  writeFileSync(join(root, "scripts/uninstall.sh"), 'echo "$XSOCKET_BUN $PATH"');
+  const env = ["env", "-i", "XDG_CACHE_HOME=relative"];
+  const { stdout } = await here.run([...env, join(root, "dev"), "uninstall"]);
+  const [bun, path = ""] = stdout.trimEnd().split(" ");
+  expect(bun).toStartWith(`${userInfo().homedir}/.cache/xsocket/bun-0.0.1/`);
+  expect(path.split(":")).toContain("/usr/sbin");
+});
+
+test.each(["serve", "xsocket", "bun"])("./dev %s has a help of its own", async (command) => {
+  const { code, stdout, stderr } = await here.run([join(ROOT, "dev"), command, "--help"]);
+  expect(stdout, stderr).not.toContain("./dev COMMAND");
+  expect(code).toBe(0);
 });
 
 test.each([
@@ -303,8 +418,37 @@ test.each(["SIGINT", "SIGTERM"])(
   },
 );
 
+/* The programs of a machine without ninja, but for those below the first argument, which come last. */
+const WITHOUT_NINJA = `
+cd "$1"
+ln -s /usr/bin/* bin
+rm -f bin/ninja bin/sudo bin/sleep
+ln -s /bin/true bin/sleep
+cp --remove-destination programs/* bin
+mount --bind bin /usr/sbin
+mount -t tmpfs etc /etc
+mkdir -p /etc/systemd/system/multi-user.target.wants /etc/rc2.d
+ln -s unit /etc/systemd/system/multi-user.target.wants/old.service
+PATH=$1/bin "$2" build
+code=$?
+find /etc -type l | sort
+exit $code`;
+
+/* Runs ./dev on such a machine, where nothing else is in /etc, and a Bun that builds nothing is there. */
+function withoutNinja(dir: TempDir, programs: Readonly<Record<string, string>>) {
+  const root = checkout(dir);
+  for (const name of ["bin", "programs"]) mkdirSync(dir.join(name));
+  for (const [name, text] of Object.entries({ bun: BUILDER, ...programs }))
+    writeFileSync(dir.join(`programs/${name}`), text, { mode: 0o755 });
+  const unshare = ["unshare", "--mount", "--propagation=private"];
+  return here.run([...unshare, "sh", "-c", WITHOUT_NINJA, "sh", dir.path, join(root, "dev")], {
+    withinMs: 60_000,
+    env: { XDG_CACHE_HOME: dir.path },
+  });
+}
+
 /* An apt-get whose first install finds no lists, and whose first update finds them locked by another. */
-const APT_GET = `#!/bin/sh
+const LOCKED = `#!/bin/sh
 for word; do case $word in update | install) break ;; esac; done
 echo "$word" >>"\${0%/*}/calls"
 case $(tr '\\n' ' ' <"\${0%/*}/calls") in
@@ -317,29 +461,13 @@ case $(tr '\\n' ' ' <"\${0%/*}/calls") in
 esac
 `;
 
-/* The programs of a machine without ninja, which also take the place of /usr/sbin. */
-const WITHOUT_NINJA = `
-ln -s /usr/bin/* "$1"
-rm -f "$1/ninja" "$1/apt-get" "$1/sleep"
-mv "$1.apt-get" "$1/apt-get"
-ln -s /bin/true "$1/sleep"
-mount --bind "$1" /usr/sbin
-PATH=$1 exec "$2" build`;
+const INSTALLING = "dev: installing ninja-build\n";
 
 test.if(isRoot && !isContained)("./dev waits for another apt that fetches the lists", async () => {
   using dir = tempDir();
-  const root = checkout(dir);
-  const bin = dir.join("bin");
-  mkdirSync(bin);
-  writeFileSync(`${bin}.apt-get`, APT_GET, { mode: 0o755 });
-  const unshare = ["unshare", "--mount", "--propagation=private"];
-  const { stderr } = await here.run(
-    [...unshare, "sh", "-c", WITHOUT_NINJA, "sh", bin, join(root, "dev")],
-    { withinMs: 60_000 },
-  );
-  expect(stderr).toStartWith("dev: installing ninja-build\n");
-  expect(stderr).not.toContain("could not install");
-  expect(readFileSync(join(bin, "calls"), "utf8").split("\n")).toEqual([
+  const { code, stderr } = await withoutNinja(dir, { "apt-get": LOCKED });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: INSTALLING + BUILDING });
+  expect(readFileSync(dir.join("bin/calls"), "utf8").split("\n")).toEqual([
     "install",
     "update",
     "update",
@@ -347,6 +475,67 @@ test.if(isRoot && !isContained)("./dev waits for another apt that fetches the li
     "",
   ]);
 });
+
+test.if(isRoot && !isContained)("what apt says is shown if it cannot install", async () => {
+  using dir = tempDir();
+  const apt =
+    '#!/bin/sh\nfor word; do case $word in update | install) echo "no $word" >&2; esac; done\nexit 100\n';
+  const { code, stderr } = await withoutNinja(dir, { "apt-get": apt });
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: `${INSTALLING}no install\nno update\ndev: apt-get could not install: ninja-build\n`,
+  });
+});
+
+/* Another user, as far as ./dev can see. */
+const ID = "#!/bin/sh\necho 54321\n";
+
+test.if(isRoot && !isContained)(
+  "without root and sudo the missing packages are named",
+  async () => {
+    using dir = tempDir();
+    const { code, stderr } = await withoutNinja(dir, { id: ID });
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr:
+        "dev: these packages are missing, and installing them needs root or sudo: run apt-get install ninja-build\n",
+    });
+  },
+);
+
+/* An apt-get whose package has a service, which starts at once if it may, and with the machine. */
+const WITH_SERVICE = `#!/bin/sh
+echo "$*" >"\${0%/*}/call"
+policy-rc.d
+echo $? >"\${0%/*}/policy"
+ln -s unit /etc/systemd/system/multi-user.target.wants/new.service
+ln -s ../init.d/new /etc/rc2.d/S01new
+ln -s /bin/true "\${0%/*}/ninja"
+`;
+const SUDO_CALLED = `#!/bin/sh
+[ "$1" != -n ] || shift
+echo "$1" >>"\${0%/*}/called"
+exec "$@"
+`;
+
+test.if(isRoot && !isContained)(
+  "packages are installed by sudo, and their services are not started, now or with the machine",
+  async () => {
+    using dir = tempDir();
+    const sudo = SUDO_CALLED;
+    const result = await withoutNinja(dir, { id: ID, sudo, "apt-get": WITH_SERVICE });
+    expect(result).toEqual({
+      code: 0,
+      stdout: "/etc/rc2.d/K01new\n/etc/systemd/system/multi-user.target.wants/old.service\n",
+      stderr: INSTALLING + BUILDING,
+    });
+    const text = (name: string) => readFileSync(dir.join(`bin/${name}`), "utf8");
+    expect(text("policy")).toBe("101\n");
+    expect(existsSync(dir.join("bin/policy-rc.d"))).toBe(false);
+    expect(text("call")).toContain(" --no-remove --no-install-recommends ninja-build");
+    expect(text("called")).toMatch(/^env$/m);
+  },
+);
 
 const OWNER = 54_321;
 const SUDO = `#!/bin/sh
