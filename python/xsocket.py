@@ -41,8 +41,7 @@ def _load() -> ctypes.CDLL:
     # No lock: a signal handler could wait for it for ever, and a second load does no harm.
     global _library
     if _library is None:
-        directory = os.environ.get("XSOCKET_LIBDIR")
-        name = os.path.join(directory, _SONAME) if directory else _SONAME
+        name = os.path.join(os.environ.get("XSOCKET_LIBDIR", ""), _SONAME)
         try:
             library = ctypes.CDLL(name, use_errno=True)
         except OSError as error:

@@ -6,6 +6,7 @@ import {
   hasCookies,
   hasIpv6,
   here,
+  OWN_MOUNTS,
   ROOT,
   startServer,
   tempDir,
@@ -78,19 +79,24 @@ test("Python's socket is what socket.socket() would have made", async () => {
 test("Python's errors name the errno and the path", async () => {
   using dir = tempDir();
   const program = `
-import xsocket, sys
+import os, pathlib, sys, xsocket
+missing = sys.argv[1]
 for path, family in (
-    (sys.argv[1], 2), ("/" + "p" * 200, 2), ("a\\0b", 2), ("/x", 2**32 + 2), ("/x", 2.0), ("/x", None)
+    (missing, 2), (os.fsencode(missing), 2), (pathlib.Path(missing), 2), (None, 2),
+    ("/" + "p" * 200, 2), ("a\\0b", 2), ("/x", 2**31), ("/x", 2.0), ("/x", None)
 ):
     try:
         xsocket.socket(path, family)
     except (OSError, ValueError, OverflowError, TypeError) as error:
-        print(type(error).__name__, getattr(error, "errno", None), getattr(error, "filename", None) == path)
+        named = getattr(error, "filename", None) == (path or "/run/xsocket/default")
+        print(type(error).__name__, getattr(error, "errno", None), named)
 `;
-  await using inside = await createNamespace();
-  const result = await inside.run(["python3", "-c", program, dir.join("missing")], { env: ENV });
-  expect(result.stdout).toBe(
-    "FileNotFoundError 2 True\nOSError 36 True\nValueError None False\nOverflowError None False\n" +
+  const emptyRun = ["sh", "-c", 'mount -t tmpfs run /run && exec "$@"', "sh"];
+  const run = [...OWN_MOUNTS, ...emptyRun, "python3", "-c", program, dir.join("missing")];
+  const { stdout, stderr } = await here.run(run, { env: ENV });
+  expect(stdout, stderr).toBe(
+    "FileNotFoundError 2 True\n".repeat(4) +
+      "OSError 36 True\nValueError None False\nOverflowError None False\n" +
       "TypeError None False\n".repeat(2),
   );
 });
