@@ -314,14 +314,18 @@ test("install with DESTDIR is refused in one line, and installs nothing", async 
   expect(readdirSync(dir.path)).toEqual([]);
 });
 
-test("tests are refused in one line in a checkout with a space in its path", async () => {
-  using dir = tempDir();
-  const root = dir.join("a b");
-  testsCheckout(root);
-  const { code, stderr } = await here.run(["sh", "scripts/test.sh"], { cwd: root });
-  expect(stderr).toMatch(/^dev: the tests preload [^\n]*: move [^\n]*\/a b to [^\n]*\n$/);
-  expect(code).toBe(1);
-});
+test.each(["a b", "a:b"])(
+  "tests are refused in one line in a checkout that LD_PRELOAD cannot name: %s",
+  async (name) => {
+    using dir = tempDir();
+    const root = dir.join(name);
+    testsCheckout(root);
+    const { code, stderr } = await here.run(["sh", "scripts/test.sh"], { cwd: root });
+    expect(stderr).toMatch(/^dev: the tests preload [^\n]*: move [^\n]* to [^\n]*\n$/);
+    expect(stderr).toContain(`/${name} `);
+    expect(code).toBe(1);
+  },
+);
 
 test.skipIf(!isRoot)(
   "tests as root are refused in one line in a checkout that only root can read",
@@ -359,14 +363,47 @@ test("the tests use another temporary directory if TMPDIR has special characters
   const bin = dir.join("bin");
   testsCheckout(dir.path, "bin");
   writeFileSync(join(bin, "bun"), '#!/bin/sh\necho "$TMPDIR"\n', { mode: 0o755 });
-  for (const name of ["plain", "a b", "\u00e9", "a:b"]) {
-    mkdirSync(dir.join(name));
-    const env = { PATH: `${bin}:${process.env["PATH"]}`, TMPDIR: dir.join(name) };
+  const directories = ["plain", "a b", "\u00e9", "a:b"].map((name) => dir.join(name));
+  for (const name of directories) mkdirSync(name);
+  for (const TMPDIR of [...directories, "plain"]) {
+    const env = { PATH: `${bin}:${process.env["PATH"]}`, TMPDIR };
     const { stdout } = await here.run(["sh", "scripts/test.sh", "x"], { cwd: dir.path, env });
     const used = stdout.trimEnd().split("\n").at(-1); // after a note, if there are no user namespaces
-    expect(used?.startsWith(`${dir.join(name)}/`)).toBe(name === "plain");
+    expect(used?.startsWith(`${TMPDIR}/`)).toBe(TMPDIR === dir.join("plain"));
     expect(used).toMatch(/^\/.*\/xsocket\.\w+$/);
   }
+});
+
+/* Runners that end with this code once they have written what they count, and something before. */
+const runners = (code: number) => ({
+  unshare: "exit 0",
+  ctest: `echo "ctest $*" >&2
+for word; do [ "$before" != --output-junit ] || report=$word; before=$word; done
+[ ${code} = 139 ] || printf '\\t%s="%s"\\n' tests 7 failures ${code} disabled 1 skipped 1 >"$report"
+exit ${code}`,
+  bun: `[ ${code} = 139 ] || printf ' %s\\n' "9 pass" "3 pass" "1 skip" "2 todo" "${code} fail"
+exit ${code}`,
+});
+
+test.each([
+  ["passes", 0, "8 passed, 0 failed, 5 skipped", /^ok {4}c-tests [^\n]*\nok {4}bun-tests /],
+  ["fails", 2, "6 passed, 4 failed, 5 skipped", /^ctest [^\n]* --no-tests=error [^]*\nFAIL {2}c-/],
+  ["crashes", 139, "0 passed, 2 failed, 0 skipped", /\nFAIL {2}c-tests [^]*\nFAIL {2}bun-tests /],
+])("a run of tests that %s is counted, and ends as it should", async (_, code, counts, said) => {
+  using dir = tempDir();
+  const bin = dir.join("bin");
+  testsCheckout(dir.path, "bin", "build/check");
+  writeFileSync(dir.join("build/check/c-tests.xml"), '\ttests="99"\n'); // of the run before
+  for (const [name, script] of Object.entries(runners(code)))
+    writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const env = { PATH: `${bin}:${process.env["PATH"]}` };
+  const run = (...args: string[]) =>
+    here.run(["sh", "scripts/test.sh", ...args], { cwd: dir.path, env });
+  const all = await run();
+  expect(all.stdout).toMatch(said);
+  expect(all.stdout).toEndWith(`\n${counts}\n`);
+  expect(all.code).toBe(code === 0 ? 0 : 1);
+  expect((await run("one.test.ts")).code).toBe(code === 0 ? 0 : 1);
 });
 
 test("a directory stands for its tests in C, too", async () => {
@@ -406,7 +443,9 @@ test.each(["SIGINT", "SIGTERM"])(
     using dir = tempDir();
     testsCheckout(dir.path, "tests");
     writeFileSync(dir.join("tests/one.test.ts"), UNFINISHED);
-    const env = { PATH: `${dirname(process.execPath)}:${process.env["PATH"]}` };
+    const PATH = `${dirname(process.execPath)}:${process.env["PATH"]}`;
+    // what a run by ./dev test passes on to its programs
+    const env = { PATH, BUN_FEATURE_FLAG_NO_ORPHANS: undefined };
     const argv = ["sh", "scripts/test.sh", "tests/one.test.ts"];
     await using run = here.spawn(argv, { cwd: dir.path, env });
     const [, pid, made = ""] = await run.says(/^(\d+) (\S+)$/m);
