@@ -78,6 +78,22 @@ async function expectOneName(library: string): Promise<void> {
 test("the static library exports only xsocket", () =>
   expectOneName(join(env["LD_LIBRARY_PATH"] ?? "", "libxsocket.a")));
 
+test.each([
+  ["libxsocket.so", "libxsocket.so.1"],
+  ["libxbind.so", "libxbind.so"],
+])(
+  "%s has its soname for ever, no executable stack, and is read-only once bound",
+  async (file, soname) => {
+    const library = join(env["LD_LIBRARY_PATH"] ?? "", file);
+    const readelf = ["readelf", "--wide", "--dynamic", "--program-headers", library];
+    const { stdout } = await succeed(readelf, { env: { LC_ALL: "C" } });
+    expect(stdout).toContain(`Library soname: [${soname}]`);
+    expect(stdout).toMatch(/GNU_STACK .* RW /);
+    expect(stdout).toMatch(/GNU_RELRO /);
+    expect(stdout).toMatch(/BIND_NOW/);
+  },
+);
+
 test("no systemd unit is installed without the command", () =>
   expect(existsSync(dir.join("usr/lib/systemd"))).toBe(false));
 
