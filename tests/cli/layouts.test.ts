@@ -3,7 +3,16 @@ import { expect, test } from "bun:test";
 import { chmodSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
-import { asOrdinaryUser, here, isRoot, START, tempDir, XSOCKET } from "../harness/index.ts";
+import {
+  asOrdinaryUser,
+  here,
+  isRoot,
+  ROOT,
+  START,
+  tempDir,
+  textOf,
+  XSOCKET,
+} from "../harness/index.ts";
 
 const LAUNCHER = join(dirname(libraryPath("xbind")), "xsocket-launch");
 const MODULES = "node_modules";
@@ -105,3 +114,10 @@ test.skipIf(!isRoot)(
     expect(said).toEqual({ code: 0, stdout: "0\n", stderr: "" });
   },
 );
+
+test("bun x starts the command of a checkout", async () => {
+  const argv = [process.execPath, "x", "--no-install", "xsocket", "--version"];
+  const { stdout, stderr } = await here.run(argv, { cwd: ROOT });
+  const { version } = JSON.parse(textOf("package.json"));
+  expect(stdout, stderr).toBe(`${version}\n`);
+});
