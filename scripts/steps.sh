@@ -33,6 +33,11 @@ if [ "$(id -u)" = 0 ] && unshare --net true 2>/dev/null && ! unshare --user true
 	export TEST_CHROOTED=1
 fi
 
+# The tests expect no colours in what programs print, and our own settings as they are by default. And
+# their servers must not tell the service manager of whoever runs them that they start and stop.
+unset FORCE_COLOR NOTIFY_SOCKET
+unset XBIND XBIND_LOG XSOCKET XSOCKET_ANY_SERVER XSOCKET_LIBDIR XSOCKET_TIMEOUT_MS
+
 # The tests' temporary directories go with the run, also when that is ended by Ctrl-C or timeout(1).
 # Their paths become words of shells, and of lists such as LD_PRELOAD.
 case ${TMPDIR-} in [!/]* | *[!/._[:alnum:]-]*) unset TMPDIR ;; esac
@@ -115,9 +120,10 @@ contained_tests() {
 }
 
 # bun_tests ARGUMENT...: nothing that they have started outlives them, however they end. Each has three
-# minutes: whole programs, one after the other, are slow on a busy machine.
+# minutes: whole programs, one after the other, are slow on a busy machine. Their servers are near, while
+# other steps may need a proxy.
 bun_tests() {
-	bun test --no-orphans --timeout 180000 "$@"
+	NO_PROXY='*' no_proxy='*' bun test --no-orphans --timeout 180000 "$@"
 }
 
 # bun_step NAME ARGUMENT...: tests in TypeScript.

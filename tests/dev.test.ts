@@ -406,6 +406,24 @@ test.each([
   expect((await run("one.test.ts")).code).toBe(code === 0 ? 0 : 1);
 });
 
+test("the tests see no colours, settings, proxy or service manager of whoever runs them", async () => {
+  using dir = tempDir();
+  const bin = dir.join("bin");
+  testsCheckout(dir.path, "bin");
+  const look = "echo ${FORCE_COLOR-none} ${XBIND_LOG-none} ${NOTIFY_SOCKET-none} $NO_PROXY $no_proxy";
+  writeFileSync(join(bin, "bun"), `#!/bin/sh\nset -f\n${look}\n`, { mode: 0o755 });
+  const env = {
+    PATH: `${bin}:${process.env["PATH"]}`,
+    FORCE_COLOR: "1",
+    XBIND_LOG: "1",
+    NOTIFY_SOCKET: "/run/systemd/notify",
+    NO_PROXY: undefined,
+    no_proxy: "example.com",
+  };
+  const { stdout } = await here.run(["sh", "scripts/test.sh", "x"], { cwd: dir.path, env });
+  expect(stdout).toEndWith("none none none * *\n");
+});
+
 test("a directory stands for its tests in C, too", async () => {
   using dir = tempDir();
   const bin = dir.join("bin");
