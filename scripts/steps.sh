@@ -39,9 +39,16 @@ unset FORCE_COLOR NOTIFY_SOCKET
 unset XBIND XBIND_LOG XSOCKET XSOCKET_ANY_SERVER XSOCKET_LIBDIR XSOCKET_TIMEOUT_MS
 
 # The tests' temporary directories go with the run, also when that is ended by Ctrl-C or timeout(1).
-# Their paths become words of shells, and of lists such as LD_PRELOAD.
-case ${TMPDIR-} in [!/]* | *[!/._[:alnum:]-]*) unset TMPDIR ;; esac
-TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/xsocket.XXXXXX")
+# Their paths become words of shells, and of lists such as LD_PRELOAD, and addresses of UNIX sockets,
+# which have 107 bytes. As root, the tests run programs there as other users.
+: "${TMPDIR:=/tmp}"
+case $TMPDIR in [!/]* | *[!/._[:alnum:]-]*) TMPDIR=/tmp ;; esac
+if [ ${#TMPDIR} -gt 40 ]; then TMPDIR=/tmp; fi
+if [ "$(id -u)" = 0 ] && ! setpriv --reuid=65534 --regid=65534 --clear-groups \
+	test -x "$TMPDIR" 2>/dev/null; then
+	TMPDIR=/tmp
+fi
+TMPDIR=$(mktemp -d "$TMPDIR/xsocket.XXXXXX")
 chmod 1777 "$TMPDIR"
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT

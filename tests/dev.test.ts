@@ -15,6 +15,7 @@ import {
 import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import {
+  changedEnv,
   eventually,
   HELD_TO_MODES,
   here,
@@ -358,18 +359,22 @@ test("the tests fail where no network namespace can be made", async () => {
   expect(code).toBe(1);
 });
 
-test("the tests use another temporary directory if TMPDIR has special characters", async () => {
+test("the tests use another temporary directory if TMPDIR has special characters, is long or closed to others", async () => {
+  using _ = changedEnv({ TMPDIR: "/tmp" });
   using dir = tempDir();
   const bin = dir.join("bin");
   testsCheckout(dir.path, "bin");
   writeFileSync(join(bin, "bun"), '#!/bin/sh\necho "$TMPDIR"\n', { mode: 0o755 });
-  const directories = ["plain", "a b", "\u00e9", "a:b"].map((name) => dir.join(name));
-  for (const name of directories) mkdirSync(name);
-  for (const TMPDIR of [...directories, "plain"]) {
+  const names = ["plain", "a b", "\u00e9", "a:b", "a-name-of-more-bytes", "closed/below"];
+  mkdirSync(dir.join("closed"), 0o700);
+  for (const name of names) mkdirSync(dir.join(name));
+  const taken = new Set([dir.join("plain")]);
+  if (!isRoot) taken.add(dir.join("closed/below"));
+  for (const TMPDIR of [...names.map((name) => dir.join(name)), "plain"]) {
     const env = { PATH: `${bin}:${process.env["PATH"]}`, TMPDIR };
     const { stdout } = await here.run(["sh", "scripts/test.sh", "x"], { cwd: dir.path, env });
     const used = stdout.trimEnd().split("\n").at(-1); // after a note, if there are no user namespaces
-    expect(used?.startsWith(`${TMPDIR}/`)).toBe(TMPDIR === dir.join("plain"));
+    expect(used?.startsWith(`${TMPDIR}/`)).toBe(taken.has(TMPDIR));
     expect(used).toMatch(/^\/.*\/xsocket\.\w+$/);
   }
 });
@@ -410,7 +415,8 @@ test("the tests see no colours, settings, proxy or service manager of whoever ru
   using dir = tempDir();
   const bin = dir.join("bin");
   testsCheckout(dir.path, "bin");
-  const look = "echo ${FORCE_COLOR-none} ${XBIND_LOG-none} ${NOTIFY_SOCKET-none} $NO_PROXY $no_proxy";
+  const look =
+    "echo ${FORCE_COLOR-none} ${XBIND_LOG-none} ${NOTIFY_SOCKET-none} $NO_PROXY $no_proxy";
   writeFileSync(join(bin, "bun"), `#!/bin/sh\nset -f\n${look}\n`, { mode: 0o755 });
   const env = {
     PATH: `${bin}:${process.env["PATH"]}`,
