@@ -1,6 +1,6 @@
 /* What the tests of `xsocket doctor` share. */
 import { expect } from "bun:test";
-import { hasIpv6, here, type Place, type RunOptions, XSOCKET } from "../harness/index.ts";
+import { here, knowsIpv6, type Place, type RunOptions, XSOCKET } from "../harness/index.ts";
 
 /** A row of `xsocket doctor --json`. */
 interface Row {
@@ -37,8 +37,8 @@ export async function examine(
 
 export const isOfProgram = ({ name }: Row): boolean => name === "program";
 
-/** Whether a row is expected: those of IPv6 are not where there is none. */
-export const isToBe = (name: string): boolean => hasIpv6 || !name.endsWith("6");
+/** Whether a row is expected: those of IPv6 are not where the kernel has none. */
+export const isToBe = (name: string): boolean => knowsIpv6 || !name.endsWith("6");
 
 /** Expects that this row alone fails, with this finding and remedy. */
 export function expectOnly(

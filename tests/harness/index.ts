@@ -27,7 +27,7 @@ export { refusing } from "./refusing.ts";
 export { eventually } from "./wait.ts";
 export { seenCommand } from "./command.ts";
 export { changedDirectory, changedEnv } from "./changed.ts";
-export { hasIpv6 } from "./ipv6.ts";
+export { hasIpv6, knowsIpv6 } from "./ipv6.ts";
 export { hasCookies, netnsCookie } from "./cookie.ts";
 export {
   asOrdinaryUser,

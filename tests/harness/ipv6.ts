@@ -1,9 +1,10 @@
 import { AF_INET6, SOCK_DGRAM } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
 
+const native = loadSyscalls();
+
 /* ::1 exists only while lo has addresses of this family. */
-function findIpv6(): boolean {
-  const native = loadSyscalls();
+function hasLoopback(): boolean {
   const loopback = new Uint8Array(new ArrayBuffer(28));
   new DataView(loopback.buffer).setUint16(0, AF_INET6, true);
   loopback[23] = 1;
@@ -16,5 +17,13 @@ function findIpv6(): boolean {
   }
 }
 
-/** Whether IPv6 works here: kernels may be built or booted without it, and many containers turn it off. */
-export const hasIpv6 = findIpv6();
+function canMake(): boolean {
+  const fd = native.socket(AF_INET6, SOCK_DGRAM, 0);
+  return fd >= 0 && native.close(fd) === 0;
+}
+
+/** Whether the kernel has IPv6: it may be built or booted without. */
+export const knowsIpv6 = canMake();
+
+/** Whether IPv6 works here: many containers turn it off, though not in the namespaces that they make. */
+export const hasIpv6 = hasLoopback();
