@@ -53,7 +53,8 @@ test.skipIf(!hasIpv6)(
   "a connection stays open while the server works on its answer, and after an upgrade",
   async () => {
     await using server = await startServer();
-    const limits = { headersTimeout: 100, requestTimeout: 100, keepAliveTimeout: 1 };
+    // less than the answer takes, and enough for a request on a busy machine
+    const limits = { headersTimeout: 1000, requestTimeout: 1000, keepAliveTimeout: 1 };
     await using started = await start(server.path, limits, 1500);
     const { web, port } = started;
     web.on("upgrade", (_, socket) => {
@@ -143,7 +144,7 @@ test.each([
   "a request that is passed to %s is not cut off by headersTimeout or keepAliveTimeout",
   async (event, expected) => {
     await using server = await startServer();
-    const limits = { headersTimeout: 200, requestTimeout: 0, keepAliveTimeout: 1 };
+    const limits = { headersTimeout: 800, requestTimeout: 0, keepAliveTimeout: 1 }; // the body ends later
     await using started = await start(server.path, limits);
     started.web.on(event, (request: http.IncomingMessage, response: http.ServerResponse) => {
       request.resume().on("end", () => response.end("whole"));
