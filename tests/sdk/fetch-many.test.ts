@@ -69,7 +69,7 @@ test("requests that wait for their answers do not count towards the 256 that con
     return new Response("at last");
   };
   using web = await serve({ via: server.path, hostname, port: 0, fetch });
-  using there = fetchVia(server.path);
+  using there = fetchVia(server.path, { timeoutMs: 60_000 });
   const url = `http://${hostname}:${web.port}/`;
   const answers = Array.from({ length: MANY }, async () => (await there(url)).text());
   expect(await Promise.all(answers)).toEqual(Array<string>(MANY).fill("at last"));
