@@ -7,6 +7,7 @@
 #include "support/child.h"
 #include "support/forbid.h"
 #include "support/listener.h"
+#include "support/thread.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -262,8 +263,35 @@ static void test_without_kcmp(void)
 		child_run(without_kcmp);
 }
 
+static void *make_sets(void *unused)
+{
+	int set = new_set(), fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 1), 0);
+	close(set);
+	CHECK_EQ(new_set(), set);
+	close(set);
+	close(fd);
+	return unused;
+}
+
+/* A filter may kill the program for kcmp(2), which only the number of a parked set is worth. */
+static void make_sets_in_thread(void)
+{
+	fired_and_bound(new_set());
+	forbid_by(SECCOMP_RET_KILL_PROCESS, SYS_kcmp);
+	thread_run(make_sets, NULL);
+}
+
+static void test_other_sets(void)
+{
+	if (forbid_works())
+		child_run(make_sets_in_thread);
+}
+
 int main(void)
 {
+	RUN(test_other_sets); /* first, so that nothing is parked under its number */
 	RUN(test_of_both_numbers);
 	RUN(test_in_copy_of_set);
 	RUN_BY(child_run, test_without_descriptor);

@@ -234,14 +234,20 @@ void epollrecord_follow(int fd, uint64_t inode)
 	}
 }
 
+/* Asks for other tables only if it matters: kcmp(2) may be forbidden (fdtable_note()). */
 void epollrecord_new_set(int set)
 {
-	if (!epollrecord_any_parked() || fdtable_has_others())
+	if (!epollrecord_any_parked())
 		return;
 	for (size_t i = 0; i < EPOLLRECORD_FDS; i++) {
 		for (size_t j = 0; j < EPOLLRECORD_SETS; j++) {
-			if (load(&records[i][j].set) == (uint32_t)set + 1)
-				make_empty(&records[i][j]);
+			struct record *record = &records[i][j];
+
+			if (load(&record->set) != (uint32_t)set + 1 || state_of(record) != PARKED)
+				continue;
+			if (fdtable_has_others())
+				return;
+			make_empty(record);
 		}
 	}
 }

@@ -18,7 +18,7 @@
  *   PARKED  PARKED  the same once more                              follow()
  *   PARKED  EMPTY   EPOLL_CTL_MOD has added it to the set again     unpark(), before note()
  *   PARKED  EMPTY   EPOLL_CTL_DEL                                   unpark()
- *   any     EMPTY   the number of its set belongs to a new set      new_set()
+ *   PARKED  EMPTY   the number of its set belongs to a new set      new_set()
  *   any     EMPTY   its place is needed; a PARKED one goes last,    note()
  *                   unless its socket no longer has the number
  *
@@ -74,8 +74,8 @@ void epollrecord_unpark(int set, int fd);
  * now: the new one, or after a failed swap still the old one. */
 void epollrecord_follow(int fd, uint64_t inode);
 
-/* A new set has this number: drops the records of an older one, unless that may live on in another
- * descriptor table. Until something has been PARKED they stay, since they do no harm. */
+/* A new set has this number: drops what is PARKED for an older one, unless that may live on in
+ * another descriptor table. What is NOTED stays, since it does no harm. */
 void epollrecord_new_set(int set);
 
 #endif
