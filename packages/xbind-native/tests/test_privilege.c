@@ -119,6 +119,28 @@ static void bind_allowed(void)
 	CHECK_EQ(pair_bind(fd, 3001), 0);
 }
 
+static void bind_elsewhere_allowed(void)
+{
+	const long calls[] = {SYS_bind, SYS_rt_sigprocmask, SYS_exit_group};
+	const int fd = pair_socket(SOCK_STREAM);
+
+	forbid_others(calls, sizeof(calls) / sizeof(calls[0]));
+	CHECK_EQ(pair_bind(fd, NOT_LISTED), 0);
+}
+
+static void chroot_allowed(void)
+{
+	const long calls[] = {
+	    SYS_chroot,       SYS_socket,         SYS_connect,       SYS_sendto,    SYS_ppoll,
+	    SYS_recvmsg,      SYS_getsockopt,     SYS_getsockname,   SYS_fcntl,     SYS_close,
+	    SYS_statx,        SYS_geteuid,        SYS_gettid,        SYS_prlimit64, SYS_exit_group,
+	    SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_clock_gettime,
+	};
+
+	forbid_others(calls, sizeof(calls) / sizeof(calls[0]));
+	CHECK_EQ(chroot("/"), 0);
+}
+
 static void set_allowed(void)
 {
 	const long calls[] = {
@@ -173,6 +195,8 @@ static void test_allowed(void)
 	if (!forbid_works())
 		return;
 	child_run(bind_allowed);
+	child_run(bind_elsewhere_allowed);
+	child_run(chroot_allowed);
 	child_run(set_allowed);
 	child_run(set_allowed_later);
 	child_run(make_epoll_in_thread);
