@@ -153,6 +153,9 @@ static void test_several_threads(void)
 	CHECK(fdtable_has_others());
 	is_proc_closed = false;
 	thread_run(note, NULL);
+	is_proc_closed = true;
+	CHECK(!fdtable_has_others());
+	is_proc_closed = false;
 	CHECK(fdtable_has_others());
 	CHECK(fdtable_has_others());
 	CHECK_EQ(sem_post(&end_apart), 0);
