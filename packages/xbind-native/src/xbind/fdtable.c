@@ -81,8 +81,9 @@ static bool are_noted_apart(void)
 
 bool fdtable_has_others(void)
 {
-	return (!fdtable_is_owners() && fdtable_is_apart_from((int)SYS_CALL(SYS_getppid))) ||
-	       (sys_gettid() != owner && fdtable_is_apart_from(owner)) ||
+	const int first = fdtable_is_owners() ? owner : (int)SYS_CALL(SYS_getppid);
+
+	return (sys_gettid() != first && fdtable_is_apart_from(first)) ||
 	       (guest && fdtable_is_apart_from(guest)) || are_noted_apart();
 }
 
