@@ -5,6 +5,13 @@ function accounts(users: number): Accounts {
   return new Accounts(createAccounts(users));
 }
 
+/* The row of a user that finds all rows free. */
+function place(all: Accounts, uid: number): number {
+  const account = all.open(uid);
+  all.close(account);
+  return account;
+}
+
 test("counts the connections of each user separately", () => {
   const all = accounts(8);
   const [ann, bob] = [all.open(1000), all.open(1001)];
@@ -39,14 +46,16 @@ test("accepts any user id up to the highest", () => {
 
 test("tells users of one place apart in whatever order they leave", () => {
   const all = accounts(8);
-  const uids = [8, 21, 42, 55]; // all at the last place
-  const open = uids.map((uid) => all.open(uid));
+  const uids = Array.from({ length: 1000 }, (_, uid) => uid).filter(
+    (uid) => place(all, uid) === 15, // the last one
+  );
+  const open = uids.slice(0, 4).map((uid) => all.open(uid));
   for (const gone of [1, 3, 0]) {
     all.close(open[gone] ?? -1);
     expect(all.open(uids[2] ?? -1)).toBe(open[2] ?? -1);
   }
   expect(all.connections(open[2] ?? -1)).toBe(4);
-  const others = [uids[0], uids[1], uids[3], 6].map((uid) => all.open(uid ?? -1));
+  const others = [uids[0], uids[1], uids[3], uids[4]].map((uid) => all.open(uid ?? -1));
   expect(new Set([...others, open[2]]).size).toBe(5);
   expect(others.map((account) => all.connections(account))).toEqual([1, 1, 1, 1]);
 });
@@ -60,11 +69,16 @@ test("reuses the rows of users who have left", () => {
 });
 
 test("has a row for as many users as there are descriptors, even if all are of few places", () => {
-  const isNear = (uid: number) => accounts(100).open(uid) < 4;
-  const uids = Array.from({ length: 10_000 }, (_, uid) => uid).filter(isNear);
   const all = accounts(100);
+  const uids = Array.from({ length: 20_000 }, (_, uid) => uid).filter((uid) => place(all, uid) < 4);
   const open = uids.slice(0, 100).map((uid) => all.open(uid));
   expect(new Set(open).size).toBe(100);
   for (const account of open) all.close(account);
   expect(new Set(uids.slice(-100).map((uid) => all.open(uid))).size).toBe(100);
+});
+
+test("ids that are of few places in one server are of many in another, so that nobody can aim", () => {
+  const [one, other] = [accounts(100), accounts(100)];
+  const uids = Array.from({ length: 10_000 }, (_, uid) => uid).filter((uid) => place(one, uid) < 4);
+  expect(new Set(uids.map((uid) => place(other, uid))).size).toBeGreaterThan(50);
 });

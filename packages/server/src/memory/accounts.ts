@@ -13,20 +13,32 @@ const ACCOUNT_CELLS = Object.keys(ACCOUNT).length;
 /* Rows that a user is looked for in; more of them while none is free. */
 const PROBES = 64;
 
+/** The accounts, shared by the serving threads. */
+export interface AccountMemory {
+  readonly rows: SharedArrayBuffer;
+  /** Makes the order of the rows a secret, so that nobody with many ids can fill those of somebody else. */
+  readonly seed: number;
+}
+
 /** Makes the memory for this many users at once. */
-export function createAccounts(users: number): SharedArrayBuffer {
+export function createAccounts(users: number): AccountMemory {
   const rows = 2 ** Math.ceil(Math.log2(2 * users));
-  return new SharedArrayBuffer(rows * ACCOUNT_CELLS * 4);
+  return {
+    rows: new SharedArrayBuffer(rows * ACCOUNT_CELLS * 4),
+    seed: crypto.getRandomValues(new Int32Array(1))[0] ?? 0,
+  };
 }
 
 /** One thread's view of the accounts. */
 export class Accounts {
   readonly #cells: Int32Array<SharedArrayBuffer>;
   readonly #rows: number;
+  readonly #seed: number;
 
-  constructor(memory: SharedArrayBuffer) {
-    this.#cells = new Int32Array(memory);
+  constructor(memory: AccountMemory) {
+    this.#cells = new Int32Array(memory.rows);
     this.#rows = this.#cells.length / ACCOUNT_CELLS;
+    this.#seed = memory.seed;
   }
 
   connections(account: number): number {
@@ -57,7 +69,9 @@ export class Accounts {
 
   /* The user's row, else the first free one. Root is also found in a row that was never used. */
   #find(uid: number): number {
-    const start = Math.imul(uid, 0x9e3779b1) >>> (Math.clz32(this.#rows) + 1); // as many bits as a row's number has
+    const mixed = Math.imul(uid ^ this.#seed, 0x9e3779b1);
+    const spread = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d);
+    const start = spread >>> (Math.clz32(this.#rows) + 1); // as many bits as a row's number has
     let free = -1;
     for (let probe = 0; probe < PROBES || free < 0; probe++) {
       const account = (start + probe) % this.#rows;

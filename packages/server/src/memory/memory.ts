@@ -8,7 +8,7 @@
  * Only the thread that owns a connection uses its descriptor, except to ask by SIOCOUTQ or poll(2), which any thread
  * may. For anything else, other threads put the connection into its owner's inbox.
  */
-import { createAccounts } from "./accounts.ts";
+import { type AccountMemory, createAccounts } from "./accounts.ts";
 
 /** The columns of a connection's row. */
 export const FIELD = {
@@ -124,7 +124,7 @@ const TOTALS = Object.keys(TOTAL).length;
 export interface Memory {
   readonly connections: SharedArrayBuffer;
   readonly touched: SharedArrayBuffer;
-  readonly accounts: SharedArrayBuffer;
+  readonly accounts: AccountMemory;
   readonly flight: SharedArrayBuffer;
   readonly threads: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
