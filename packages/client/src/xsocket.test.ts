@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { tempDir } from "../../../tests/harness/temp.ts";
+import { here, tempDir } from "../../../tests/harness/index.ts";
 import { connect, xsocket, XSocketError, type XSocketOptions, xsocketSync } from "./index.ts";
 
 /** The error of both forms, which must agree. */
@@ -128,9 +128,9 @@ test("an uncaught error prints its message once and the caller's line, without i
   ];
   const cwd = join(import.meta.dir, "../../../tests"); // where the package can be imported
   for (const script of scripts) {
-    const stdin = new Blob([`import { xsocket, xsocketSync } from "@xsocket/client";\n${script}`]);
+    const stdin = `import { xsocket, xsocketSync } from "@xsocket/client";\n${script}`;
     const argv = [process.execPath, "run", "-"];
-    const said = await Bun.spawn(argv, { cwd, stdin, stderr: "pipe" }).stderr.text();
+    const { stderr: said } = await here.run(argv, { cwd, stdin });
     expect(said.match(/cannot get/g)).toHaveLength(1);
     expect(said).toContain(script);
     expect(said).not.toContain("packages/client");
