@@ -6,6 +6,7 @@
  * be connections, so one is always free. Only the thread that accepts opens accounts: nobody else gives a row without
  * connections one, so no lock is needed.
  */
+import { hashSeed, hashUser } from "./hash.ts";
 
 const ACCOUNT = { uid: 0, connections: 1, inFlight: 2 } as const;
 const ACCOUNT_CELLS = Object.keys(ACCOUNT).length;
@@ -25,14 +26,14 @@ export function createAccounts(users: number): AccountMemory {
   const rows = 2 ** Math.ceil(Math.log2(2 * users));
   return {
     rows: new SharedArrayBuffer(rows * ACCOUNT_CELLS * 4),
-    seed: crypto.getRandomValues(new Int32Array(1))[0] ?? 0,
+    seed: hashSeed(),
   };
 }
 
 /** One thread's view of the accounts. */
 export class Accounts {
   readonly #cells: Int32Array<SharedArrayBuffer>;
-  readonly #rows: number;
+  readonly #rows: number; // a power of two
   readonly #seed: number;
 
   constructor(memory: AccountMemory) {
@@ -69,9 +70,7 @@ export class Accounts {
 
   /* The user's row, else the first free one. Root is also found in a row that was never used. */
   #find(uid: number): number {
-    const mixed = Math.imul(uid ^ this.#seed, 0x9e3779b1);
-    const spread = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d);
-    const start = spread >>> (Math.clz32(this.#rows) + 1); // as many bits as a row's number has
+    const start = hashUser(uid, this.#seed) & (this.#rows - 1);
     let free = -1;
     for (let probe = 0; probe < PROBES || free < 0; probe++) {
       const account = (start + probe) % this.#rows;

@@ -1,3 +1,4 @@
+import { hashSeed, hashUser } from "../memory/hash.ts";
 import type { SharedLock } from "../memory/lock.ts";
 import type { Rule } from "./rule.ts";
 
@@ -29,7 +30,7 @@ export function createQuotaMemory(descriptors: number, rows = QUOTA_ROWS): Quota
     rows: new SharedArrayBuffer(rows * FIELDS * 4),
     since: new SharedArrayBuffer(rows * 8),
     held: new SharedArrayBuffer(descriptors * 4),
-    seed: crypto.getRandomValues(new Int32Array(1))[0] ?? 0,
+    seed: hashSeed(),
   };
 }
 
@@ -106,7 +107,7 @@ export class Quotas {
    */
   #find(index: number, uid: number): number {
     const count = this.#rows.length / FIELDS;
-    const start = this.#hash(index, uid);
+    const start = hashUser(uid, this.#seed, index);
     let best = -1;
     for (let probe = 0; probe < PROBES; probe++) {
       const row = (start + probe) % count;
@@ -118,12 +119,6 @@ export class Quotas {
     this.#rows.set([index + 1, uid, 0, 0], best * FIELDS);
     this.#since[best] = 0;
     return best;
-  }
-
-  #hash(index: number, uid: number): number {
-    const mixed = Math.imul(uid ^ this.#seed, 0x9e3779b1) ^ Math.imul(index, 0x85ebca6b);
-    const spread = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d);
-    return (spread ^ (spread >>> 13)) >>> 0;
   }
 
   /* Whether a row is better to take than another one (-1 for none). */
