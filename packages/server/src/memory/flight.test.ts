@@ -13,7 +13,7 @@ function asked(inFlight: readonly number[], goes = 1): number[] {
     found.push(fd);
     return false;
   };
-  for (let go = 0; go < goes; go++) shared.flight.recount(-1, shared.used, ask);
+  for (let go = 0; go < goes; go++) shared.flight.recount(-1, ask);
   return found;
 }
 
@@ -36,7 +36,7 @@ test("a recount for one user asks only about that user's sockets", () => {
   });
   const found: number[][] = accounts.map(() => []);
   accounts.forEach((account, i) =>
-    shared.flight.recount(account, shared.used, (fd) => found[i]?.push(fd) === 0),
+    shared.flight.recount(account, (fd) => found[i]?.push(fd) === 0),
   );
   expect(found).toEqual([[5], [6]]);
 });

@@ -53,11 +53,11 @@ export class Flight {
    * Asks about some of the sockets in flight, of one account or (-1) of all, whether their peers
    * have received them; the next call goes on behind them. For any thread.
    *
-   * @param used all connections have descriptors below this number
    * @param isReceived asks the kernel
    * @returns whether one was taken out of the count
    */
-  recount(account: number, used: number, isReceived: (fd: number) => boolean): boolean {
+  recount(account: number, isReceived: (fd: number) => boolean): boolean {
+    const used = Atomics.load(this.#totals, TOTAL.used);
     let hasSettled = false;
     let asked = 0;
     // one round at most, also if fewer are found

@@ -236,6 +236,6 @@ export class Connections {
    */
   recount(account: number): boolean {
     const { shared, sys } = this.#context;
-    return shared.flight.recount(account, shared.used, (fd) => isReceived(sys, fd));
+    return shared.flight.recount(account, (fd) => isReceived(sys, fd));
   }
 }
