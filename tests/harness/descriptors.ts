@@ -35,12 +35,9 @@ export function leaked(before: Map<number, string>): string[] {
  *
  * @throws {Error} naming the ones that stayed
  */
-export async function expectNoLeak(
-  before: Map<number, string>,
-  settleMs = SETTLE_MS,
-): Promise<void> {
+export async function expectNoLeak(before: Map<number, string>): Promise<void> {
   const settled = () => leaked(before).length === 0;
-  await eventually("descriptors to close", settled, settleMs).catch(() => {
+  await eventually("descriptors to close", settled, SETTLE_MS).catch(() => {
     throw new Error(`descriptors were left open: ${leaked(before).join(", ")}`);
   });
 }
