@@ -54,7 +54,8 @@ static void choose_congestion(const char *name)
 	close(fd);
 }
 
-static void choose_each_congestion(void)
+/* Before it has a TCP socket, it permits any congestion control to any user. */
+static void test_congestion(void)
 {
 	FILE *list = fopen("/proc/sys/net/ipv4/tcp_available_congestion_control", "re");
 	char name[16];
@@ -65,12 +66,6 @@ static void choose_each_congestion(void)
 	if (list)
 		fclose(list);
 	fflush(stdout);
-}
-
-/* Before it has a TCP socket, it permits any congestion control to any user. */
-static void test_congestion(void)
-{
-	child_run(choose_each_congestion);
 }
 
 /* Nor does it check the range of these numbers before. */
@@ -98,7 +93,7 @@ int main(void)
 		test_skip("this kernel has no MPTCP");
 	close(fd);
 	RUN(test_handed_on);
-	RUN(test_congestion);
+	RUN_BY(child_run, test_congestion);
 	RUN(test_range);
 	return 0;
 }

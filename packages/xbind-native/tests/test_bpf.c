@@ -68,6 +68,8 @@ static void test_kept_programs(void)
 	CHECK(pair_preloaded() && program >= 0 ? copies > 0 && copies <= KEPT : copies == 0);
 }
 
+/* A file that the host has opened under the number of a closed copy is neither closed nor
+ * attached. */
 static void close_copy(bool is_refused)
 {
 	int fd = pair_socket(SOCK_STREAM), program = load_program(), null;
@@ -93,24 +95,14 @@ static void close_copy(bool is_refused)
 		CHECK_EQ(pair_bind(fd, 3011), 0);
 }
 
-static void close_copy_where_bpf_is_refused(void)
+static void test_closed_copy_without_bpf(void)
 {
 	close_copy(true);
 }
 
-static void close_copy_where_bpf_is_not(void)
+static void test_closed_copy(void)
 {
 	close_copy(false);
-}
-
-/* A file that the host has opened under the number of a closed copy is neither closed nor
- * attached. */
-static void test_kept_program(void)
-{
-	if (!forbid_works())
-		return;
-	child_run(close_copy_where_bpf_is_refused);
-	child_run(close_copy_where_bpf_is_not);
 }
 
 int main(void)
@@ -118,6 +110,7 @@ int main(void)
 	RUN(test_unseen_program);
 	RUN(test_program_of_others);
 	RUN_BY(child_run, test_kept_programs);
-	RUN(test_kept_program);
+	RUN_BY(forbid_run, test_closed_copy_without_bpf);
+	RUN_BY(forbid_run, test_closed_copy);
 	return 0;
 }

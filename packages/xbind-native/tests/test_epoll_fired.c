@@ -246,7 +246,7 @@ static void test_number_in_child(void)
 }
 
 /* kcmp(2) is refused in containers. */
-static void without_kcmp(void)
+static void test_without_kcmp(void)
 {
 	int set = new_set(), fd;
 
@@ -255,12 +255,6 @@ static void without_kcmp(void)
 	CHECK_FAILS(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), EEXIST);
 	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 2), 0);
 	check_listener(fd, set, 2);
-}
-
-static void test_without_kcmp(void)
-{
-	if (forbid_works())
-		child_run(without_kcmp);
 }
 
 static void *make_sets(void *unused)
@@ -276,22 +270,16 @@ static void *make_sets(void *unused)
 }
 
 /* A filter may kill the program for kcmp(2), which only the number of a parked set is worth. */
-static void make_sets_in_thread(void)
+static void test_other_sets(void)
 {
 	fired_and_bound(new_set());
 	forbid_by(SECCOMP_RET_KILL_PROCESS, SYS_kcmp);
 	thread_run(make_sets, NULL);
 }
 
-static void test_other_sets(void)
-{
-	if (forbid_works())
-		child_run(make_sets_in_thread);
-}
-
 int main(void)
 {
-	RUN(test_other_sets); /* first, so that nothing is parked under its number */
+	RUN_BY(forbid_run, test_other_sets); /* first, so that nothing is parked under its number */
 	RUN(test_of_both_numbers);
 	RUN(test_in_copy_of_set);
 	RUN_BY(child_run, test_without_descriptor);
@@ -303,6 +291,6 @@ int main(void)
 	RUN(test_of_closed);
 	RUN(test_of_number_of_set);
 	RUN(test_number_in_child);
-	RUN(test_without_kcmp);
+	RUN_BY(forbid_run, test_without_kcmp);
 	return 0;
 }

@@ -34,7 +34,7 @@ static void leave_no_descriptor(void)
 }
 
 /* Only the record can tell: a socket that is not on it counts as in no set. */
-static void detach_by_record(void)
+static void test_by_record(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), other = socket(AF_INET, SOCK_STREAM, 0);
 	int set = new_set();
@@ -66,7 +66,7 @@ static void test_among_others(void)
 }
 
 /* A set that was closed, or whose number is another file's by now, need not be searched. */
-static void detach_from_closed(void)
+static void test_closed_set(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), closed = new_set(), other = new_set();
 
@@ -88,18 +88,18 @@ static void check_refused(int error)
 }
 
 /* The same where the system's table of open files is full. */
-static void detach_without_room(void)
+static void test_no_room(void)
 {
 	check_refused(ENFILE);
 }
 
-static void detach_without_memory(void)
+static void test_no_memory(void)
 {
 	check_refused(ENOMEM);
 }
 
 /* The registration stays, and the program gets the error. */
-static void detach_forbidden(void)
+static void test_forbidden(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
 
@@ -110,7 +110,7 @@ static void detach_forbidden(void)
 }
 
 /* A closed set has no registrations, whatever the record says. */
-static void detach_nothing_forbidden(void)
+static void test_nothing_forbidden(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
 
@@ -118,18 +118,6 @@ static void detach_nothing_forbidden(void)
 	close(set);
 	forbid(SYS_epoll_ctl);
 	CHECK_EQ(detach(fd), 0);
-}
-
-static void test_forbidden(void)
-{
-	if (!forbid_works())
-		return;
-	child_run(detach_by_record);
-	child_run(detach_from_closed);
-	child_run(detach_without_room);
-	child_run(detach_without_memory);
-	child_run(detach_forbidden);
-	child_run(detach_nothing_forbidden);
 }
 
 /* Descriptor numbers may be higher than those that the library tracks. */
@@ -144,7 +132,12 @@ int main(void)
 	test_needs_kcmp();
 	RUN(test_no_descriptor_left); /* first, while nothing is on record */
 	RUN_BY(child_run, test_among_others);
-	RUN(test_forbidden);
+	RUN_BY(forbid_run, test_by_record);
+	RUN_BY(forbid_run, test_closed_set);
+	RUN_BY(forbid_run, test_no_room);
+	RUN_BY(forbid_run, test_no_memory);
+	RUN_BY(forbid_run, test_forbidden);
+	RUN_BY(forbid_run, test_nothing_forbidden);
 	RUN(test_number_too_high);
 	return 0;
 }

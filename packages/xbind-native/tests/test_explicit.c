@@ -103,27 +103,19 @@ static void set_unknown(int fd)
 		CHECK(explicit_needs_note(fd, row, &ttl, sizeof(ttl)));
 }
 
-static void set_unreadable(void)
+static void test_unreadable(void)
 {
 	forbid_option(IPPROTO_IP, IP_TTL);
 	set_unknown(socket(AF_INET, SOCK_STREAM, 0));
 }
 
-static void set_without_another(void)
+static void test_without_another(void)
 {
 	const int fd = socket(AF_INET, SOCK_STREAM, 0);
 	const struct rlimit none = {0, 0};
 
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
 	set_unknown(fd);
-}
-
-static void test_unknown(void)
-{
-	if (!forbid_works())
-		return;
-	child_run(set_unreadable);
-	child_run(set_without_another);
 }
 
 static void check_defaults(int domain, int type, int protocol)
@@ -172,6 +164,7 @@ int main(void)
 	RUN(test_last_ones);
 	RUN(test_processors);
 	RUN(test_same_place);
-	RUN(test_unknown);
+	RUN_BY(forbid_run, test_unreadable);
+	RUN_BY(forbid_run, test_without_another);
 	return 0;
 }

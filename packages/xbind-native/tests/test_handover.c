@@ -341,7 +341,6 @@ static void test_full_backlog(void)
 }
 #endif
 
-#if FORBID_OTHERS
 static void serve_one(int listener)
 {
 	char request[64];
@@ -355,7 +354,7 @@ static void serve_one(int listener)
 }
 
 /* A filter that kills the process at any call that xsocket(3) does not list. */
-static void ask_allowed(void)
+static void test_allowed(void)
 {
 	const long calls[] = {
 	    SYS_socket,  SYS_connect,     SYS_sendto,        SYS_ppoll,
@@ -374,17 +373,6 @@ static void ask_allowed(void)
 	CHECK(handover_socket(here.sun_path, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0, 1000) >= 0);
 }
 
-static void test_allowed(void)
-{
-	if (forbid_works())
-		child_run(ask_allowed);
-}
-#else
-static void test_allowed(void)
-{
-}
-#endif
-
 int main(void)
 {
 	RUN(test_before_the_request);
@@ -399,7 +387,7 @@ int main(void)
 	RUN(test_nonblocking);
 	RUN(test_abstract);
 	RUN(test_no_name);
-	RUN(test_allowed);
+	RUN_BY(forbid_run, test_allowed);
 #ifndef __SANITIZE_THREAD__ /* which delays signals */
 	RUN(test_full_backlog);
 #endif

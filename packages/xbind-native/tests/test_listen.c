@@ -32,7 +32,7 @@ static void test_listen_without_bind(void)
 }
 
 /* If the library cannot tell what a socket is, listen fails rather than open the port at home. */
-static void listen_forbidden(void)
+static void test_listen_forbidden(void)
 {
 	int tcp = pair_socket(SOCK_STREAM), bound = pair_socket(SOCK_STREAM);
 	int local = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -50,7 +50,7 @@ static void listen_forbidden(void)
 }
 
 /* If the kernel does not tell a socket's namespace, it counts as the program's own. */
-static void listen_without_cookie(void)
+static void test_listen_without_cookie(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
 
@@ -59,10 +59,9 @@ static void listen_without_cookie(void)
 	CHECK_EQ(pair_is_elsewhere(fd), pair_preloaded());
 }
 
-#if FORBID_OTHERS
 /* A program that sandboxes itself between bind and listen: few calls are made for a bound
  * socket. */
-static void listen_shut_in(void)
+static void test_listen_shut_in(void)
 {
 	static const long calls[] = {SYS_listen, SYS_getsockopt, SYS_getsockname, SYS_exit_group};
 	int tcp = pair_socket(SOCK_STREAM), mptcp = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP);
@@ -74,20 +73,6 @@ static void listen_shut_in(void)
 	CHECK_EQ(listen(tcp, 5), 0);
 	if (mptcp >= 0)
 		CHECK_EQ(listen(mptcp, 5), 0);
-}
-#else
-static void listen_shut_in(void)
-{
-}
-#endif
-
-static void test_listen_forbidden(void)
-{
-	if (!forbid_works())
-		return;
-	child_run(listen_forbidden);
-	child_run(listen_without_cookie);
-	child_run(listen_shut_in);
 }
 
 static int shut_gave; /* 0 or errno */
@@ -112,8 +97,6 @@ static void listen_watched(void)
 /* shutdown(2) fails before listen and ends the listener afterwards; it cannot do both. */
 static void test_shut_meanwhile(void)
 {
-	if (!forbid_works())
-		return;
 	watched.fd = pair_socket(SOCK_STREAM);
 	run_watched_beside(listen_watched, CALL_FCNTL, F_GETFD, shut_watched, is_shut);
 	CHECK_EQ(pair_option(watched.fd, SOL_SOCKET, SO_ACCEPTCONN), 0);
@@ -199,8 +182,10 @@ int main(int argc, char **argv)
 {
 	if (argc > 1)
 		return pair_bind(atoi(argv[1]), 0) < 0;
-	RUN(test_listen_forbidden);
-	RUN_BY(child_run, test_shut_meanwhile);
+	RUN_BY(forbid_run, test_listen_forbidden);
+	RUN_BY(forbid_run, test_listen_without_cookie);
+	RUN_BY(forbid_run, test_listen_shut_in);
+	RUN_BY(forbid_run, test_shut_meanwhile);
 	RUN(test_bound_unseen);
 	RUN(test_wrong_sockets);
 	test_needs_ipv6();

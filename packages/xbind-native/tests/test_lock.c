@@ -37,7 +37,8 @@ static void *keep(void *unused)
 		pause();
 }
 
-static void wait_for_keeper(void)
+/* Where kcmp(2) is refused, a thread of this process still counts as alive. */
+static void test_thread_without_kcmp(void)
 {
 	pthread_t thread;
 
@@ -46,12 +47,6 @@ static void wait_for_keeper(void)
 		poll(NULL, 0, 1);
 	forbid(SYS_kcmp);
 	CHECK(!lock_take(&holder, SOON_MS));
-}
-
-/* Where kcmp(2) is refused, a thread of this process still counts as alive. */
-static void test_thread_without_kcmp(void)
-{
-	child_run(wait_for_keeper);
 }
 
 /* The holder is a process that shares our memory, like a child of vfork(2). */
@@ -101,8 +96,7 @@ int main(void)
 	RUN(test_forked_process);
 	RUN(test_holder_itself);
 #ifndef __SANITIZE_THREAD__ /* which does not support such threads */
-	if (forbid_works())
-		RUN(test_thread_without_kcmp);
+	RUN_BY(forbid_run, test_thread_without_kcmp);
 	test_needs_kcmp();
 	if (!getenv("TEST_EMULATOR")) /* where CLONE_VM makes a copy */
 		RUN(test_process_with_our_memory);

@@ -180,7 +180,6 @@ static void test_full(void)
 	child_await(pid);
 }
 
-#if FORBID_OTHERS
 /* Under a filter that kills the process at any call that xbind(7) does not list. */
 static void case_filtered(void)
 {
@@ -204,14 +203,10 @@ static void test_filtered(void)
 	setenv("XBIND", "3000", 1);
 	logged_check("filtered", LOG_FD, lines);
 }
-#endif
 
 static const struct logged_case cases[] = {
-    {"binds", case_binds},       {"published", case_published}, {"renumbered", case_renumbered},
-    {"one", case_one},           {"replaced", case_replaced},
-#if FORBID_OTHERS
-    {"filtered", case_filtered},
-#endif
+    {"binds", case_binds}, {"published", case_published}, {"renumbered", case_renumbered},
+    {"one", case_one},     {"replaced", case_replaced},   {"filtered", case_filtered},
 };
 
 int main(int argc, char **argv)
@@ -224,8 +219,6 @@ int main(int argc, char **argv)
 	RUN(test_nothing_listed);
 	RUN(test_replaced);
 	RUN(test_full);
-#if FORBID_OTHERS
 	RUN(test_filtered);
-#endif
 	return 0;
 }

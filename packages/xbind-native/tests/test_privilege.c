@@ -80,17 +80,14 @@ static void test_seccomp(void)
 	                      SYS_recvmsg, SYS_getsockname, SYS_getsockopt, CALL_FCNTL,
 	                      SYS_dup3,    SYS_epoll_ctl};
 
-	if (!forbid_works())
-		return;
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		forbidden = calls[i];
-		child_run(bind_forbidden);
+		forbid_run(bind_forbidden);
 	}
 	forbidden = SYS_getsockname;
-	child_run(bind_forbidden_portless);
+	forbid_run(bind_forbidden_portless);
 }
 
-#if FORBID_OTHERS
 /* Sets an option that can be read back, and one that cannot. */
 static void set_two(int fd)
 {
@@ -99,7 +96,7 @@ static void set_two(int fd)
 }
 
 /* A filter that kills the process at any call that xbind(7) does not list. */
-static void bind_allowed(void)
+static void test_bind_allowed(void)
 {
 	const long calls[] = {
 	    SYS_bind,         SYS_socket,         SYS_connect,       SYS_sendto,
@@ -119,7 +116,7 @@ static void bind_allowed(void)
 	CHECK_EQ(pair_bind(fd, 3001), 0);
 }
 
-static void bind_elsewhere_allowed(void)
+static void test_bind_elsewhere_allowed(void)
 {
 	const long calls[] = {SYS_bind, SYS_rt_sigprocmask, SYS_exit_group};
 	const int fd = pair_socket(SOCK_STREAM);
@@ -128,7 +125,7 @@ static void bind_elsewhere_allowed(void)
 	CHECK_EQ(pair_bind(fd, NOT_LISTED), 0);
 }
 
-static void chroot_allowed(void)
+static void test_chroot_allowed(void)
 {
 	const long calls[] = {
 	    SYS_chroot,       SYS_socket,         SYS_connect,       SYS_sendto,    SYS_ppoll,
@@ -141,7 +138,7 @@ static void chroot_allowed(void)
 	CHECK_EQ(chroot("/"), 0);
 }
 
-static void set_allowed(void)
+static void test_set_allowed(void)
 {
 	const long calls[] = {
 	    SYS_setsockopt, SYS_socket,       SYS_close,          SYS_getsockopt, SYS_gettid,
@@ -154,7 +151,7 @@ static void set_allowed(void)
 }
 
 /* A socket that has moved is recognised by its key alone. */
-static void set_allowed_later(void)
+static void test_set_allowed_later(void)
 {
 	const long calls[] = {SYS_setsockopt, SYS_getsockopt, SYS_exit_group};
 	const int fd = pair_socket(SOCK_DGRAM), on = 1;
@@ -185,27 +182,10 @@ static void *make_epoll_allowed(void *unused)
 	return unused;
 }
 
-static void make_epoll_in_thread(void)
+static void test_epoll_allowed(void)
 {
 	thread_run(make_epoll_allowed, NULL);
 }
-
-static void test_allowed(void)
-{
-	if (!forbid_works())
-		return;
-	child_run(bind_allowed);
-	child_run(bind_elsewhere_allowed);
-	child_run(chroot_allowed);
-	child_run(set_allowed);
-	child_run(set_allowed_later);
-	child_run(make_epoll_in_thread);
-}
-#else
-static void test_allowed(void)
-{
-}
-#endif
 
 static volatile sig_atomic_t trapped;
 
@@ -231,7 +211,7 @@ static void answer(int signal, siginfo_t *info, void *context)
 }
 
 /* SIGSYS must never be blocked: the kernel would kill the program at a trapped call. */
-static void bind_trapped(void)
+static void test_trap(void)
 {
 	const struct sigaction action = {.sa_sigaction = answer, .sa_flags = SA_SIGINFO};
 	int fd = pair_socket(SOCK_STREAM), copy = dup(fd);
@@ -243,15 +223,9 @@ static void bind_trapped(void)
 	CHECK_EQ(pair_port(copy), 3001);
 }
 
-static void test_trap(void)
-{
-	if (forbid_works())
-		child_run(bind_trapped);
-}
-
 /* The filter kills the program if it makes a socket. Setting an option of a bound one needs
  * none. */
-static void set_without_socket(void)
+static void test_set_without_socket(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
 
@@ -261,7 +235,7 @@ static void set_without_socket(void)
 }
 
 /* Defaults that a bind has read are not read again: servers set options on each connection. */
-static void set_without_asking(void)
+static void test_set_without_asking(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
 
@@ -270,16 +244,8 @@ static void set_without_asking(void)
 	CHECK_EQ(pair_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 100), 0);
 }
 
-static void test_no_more_sockets(void)
-{
-	if (!forbid_works())
-		return;
-	child_run(set_without_socket);
-	child_run(set_without_asking);
-}
-
 /* Copies are found without statx(2), which old containers' filters refuse, and nothing else is. */
-static void bind_copies(void)
+static void test_copies_without_statx(void)
 {
 	int fd = pair_socket(SOCK_STREAM), other = pair_socket(SOCK_STREAM), copy = dup(fd);
 
@@ -287,12 +253,6 @@ static void bind_copies(void)
 	CHECK_EQ(pair_bind(fd, 3001), 0);
 	CHECK_EQ(pair_port(copy), 3001);
 	CHECK_EQ(pair_port(other), 0);
-}
-
-static void test_statx(void)
-{
-	if (forbid_works())
-		child_run(bind_copies);
 }
 
 /* Binds as a user who may not open the control socket. */
@@ -457,10 +417,16 @@ int main(int argc, char **argv)
 		bind_inherited(atoi(argv[2]));
 	RUN_BY(child_run, test_low_port);
 	RUN(test_seccomp);
-	RUN(test_allowed);
-	RUN(test_trap);
-	RUN(test_no_more_sockets);
-	RUN(test_statx);
+	RUN_BY(forbid_run, test_bind_allowed);
+	RUN_BY(forbid_run, test_bind_elsewhere_allowed);
+	RUN_BY(forbid_run, test_chroot_allowed);
+	RUN_BY(forbid_run, test_set_allowed);
+	RUN_BY(forbid_run, test_set_allowed_later);
+	RUN_BY(forbid_run, test_epoll_allowed);
+	RUN_BY(forbid_run, test_trap);
+	RUN_BY(forbid_run, test_set_without_socket);
+	RUN_BY(forbid_run, test_set_without_asking);
+	RUN_BY(forbid_run, test_copies_without_statx);
 	RUN(test_other_user);
 	RUN_BY(child_run, test_landlock);
 	RUN(test_set_user_id);

@@ -79,7 +79,7 @@ static void test_bound(void)
 }
 
 /* More sockets did not fit than can be remembered as such: then none moves, to be safe. */
-static void bind_many(void)
+static void test_many_lost(void)
 {
 	int fds[SOCKETS + LOST];
 
@@ -92,7 +92,7 @@ static void bind_many(void)
 }
 
 /* A closed socket is not counted. */
-static void bind_many_after_another(void)
+static void test_closed_not_counted(void)
 {
 	int fds[SOCKETS];
 
@@ -104,7 +104,7 @@ static void bind_many_after_another(void)
 }
 
 /* A socket that is bound and stays open is not counted. */
-static void bind_after_bound(void)
+static void test_bound_not_counted(void)
 {
 	for (int i = 0; i < SOCKETS; i++)
 		CHECK_EQ(pair_bind(full_member(), 0), 0);
@@ -112,10 +112,10 @@ static void bind_after_bound(void)
 }
 
 /* The same as for closed sockets where kcmp(2) is refused, as in a container. */
-static void bind_many_without_kcmp(void)
+static void test_closed_without_kcmp(void)
 {
 	forbid(SYS_kcmp);
-	bind_many_after_another();
+	test_closed_not_counted();
 }
 
 static void *be_apart(void *unused)
@@ -127,7 +127,7 @@ static void *be_apart(void *unused)
 
 /* A socket that only an ended thread with a descriptor table of its own could have is not
  * counted. */
-static void bind_after_apart(void)
+static void test_ended_apart(void)
 {
 	thread_run(be_apart, NULL);
 	for (int i = 0; i < AGAIN + LOST; i++)
@@ -162,7 +162,7 @@ static void *stay_apart(void *unused)
 
 /* Closed sockets are not counted beside a thread that has a table of its own and has set no
  * option. */
-static void bind_beside_idle(void)
+static void test_beside_idle(void)
 {
 	pthread_t thread = begin(stay_apart);
 
@@ -172,17 +172,6 @@ static void bind_beside_idle(void)
 	bind_member(new_member(), 3011);
 	await_other();
 	CHECK_EQ(pthread_join(thread, NULL), 0);
-}
-
-static void test_lost(void)
-{
-	child_run(bind_many);
-	child_run(bind_many_after_another);
-	child_run(bind_after_bound);
-	child_run(bind_after_apart);
-	child_run(bind_beside_idle);
-	if (forbid_works())
-		child_run(bind_many_without_kcmp);
 }
 
 static int to_other_number(int fd, int number)
@@ -202,7 +191,7 @@ static void fill_table(void)
 }
 
 /* A socket with a new number is not taken for closed, whether or not its option fitted. */
-static void bind_renumbered(void)
+static void test_renumbered(void)
 {
 	int member = to_other_number(new_member(), HIGH), late;
 
@@ -214,7 +203,7 @@ static void bind_renumbered(void)
 }
 
 /* Nor is one of the parent that waits for vfork(2), though the child has closed it. */
-static void bind_after_vfork(void)
+static void test_vfork_parent(void)
 {
 	int fd = new_member();
 	pid_t child = vfork();
@@ -229,7 +218,7 @@ static void bind_after_vfork(void)
 }
 
 /* Such a child may bind its own copy, which does not move that of the parent. */
-static void bind_after_bind_in_vfork(void)
+static void test_bound_by_vfork_child(void)
 {
 	int fd = new_member();
 	pid_t child = vfork();
@@ -253,7 +242,7 @@ static void *bind_apart(void *unused)
 	return unused;
 }
 
-static void bind_beside_apart(void)
+static void test_beside_apart(void)
 {
 	pthread_t thread = begin(bind_apart);
 
@@ -282,7 +271,7 @@ static void *bind_left(void *unused)
 	return unused;
 }
 
-static void bind_left_apart(void)
+static void test_left_apart(void)
 {
 	pthread_t thread;
 
@@ -301,18 +290,6 @@ static void bind_left_apart(void)
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 }
 
-static void test_not_gone(void)
-{
-	child_run(bind_renumbered);
-	child_run(bind_after_vfork);
-	if (pair_preloaded()) /* else the child binds the parent's socket, too */
-		child_run(bind_after_bind_in_vfork);
-	if (!getenv("TEST_EMULATOR")) { /* the emulator does not tell of other tables */
-		child_run(bind_beside_apart);
-		child_run(bind_left_apart);
-	}
-}
-
 /* Attaches a program that is too long for a record. */
 static void spread(int fd)
 {
@@ -327,7 +304,7 @@ static void spread(int fd)
 }
 
 /* A value that found no record takes no room for long values. */
-static void bind_after_long_values(void)
+static void test_after_long_values(void)
 {
 	int first = pair_socket(SOCK_DGRAM), fd;
 
@@ -341,7 +318,7 @@ static void bind_after_long_values(void)
 }
 
 /* A long value more than these does not fit. */
-static void bind_beside_long_values(void)
+static void test_beside_long_values(void)
 {
 	int fd;
 
@@ -350,12 +327,6 @@ static void bind_beside_long_values(void)
 	fd = pair_socket(SOCK_DGRAM);
 	spread(fd);
 	pair_refused(fd, 3012, ENOBUFS);
-}
-
-static void test_long_values(void)
-{
-	child_run(bind_after_long_values);
-	child_run(bind_beside_long_values);
 }
 
 static void set_again(int level, int name, const void *value, socklen_t len)
@@ -450,10 +421,22 @@ static void test_join_otherwise(void)
 int main(void)
 {
 	RUN(test_bound);
-	RUN(test_lost);
-	RUN(test_not_gone);
-	if (!getenv("TEST_EMULATOR")) { /* which does not know SO_ATTACH_REUSEPORT_CBPF */
-		RUN(test_long_values);
+	RUN_BY(child_run, test_many_lost);
+	RUN_BY(child_run, test_closed_not_counted);
+	RUN_BY(child_run, test_bound_not_counted);
+	RUN_BY(child_run, test_ended_apart);
+	RUN_BY(child_run, test_beside_idle);
+	RUN_BY(forbid_run, test_closed_without_kcmp);
+	RUN_BY(child_run, test_renumbered);
+	RUN_BY(child_run, test_vfork_parent);
+	if (pair_preloaded()) /* else the child binds the parent's socket, too */
+		RUN_BY(child_run, test_bound_by_vfork_child);
+	/* The emulator does not tell of other tables, nor does it know SO_ATTACH_REUSEPORT_CBPF. */
+	if (!getenv("TEST_EMULATOR")) {
+		RUN_BY(child_run, test_beside_apart);
+		RUN_BY(child_run, test_left_apart);
+		RUN_BY(child_run, test_after_long_values);
+		RUN_BY(child_run, test_beside_long_values);
 		RUN_BY(child_run, test_set_again);
 		RUN_BY(child_run, test_join_again);
 		RUN_BY(child_run, test_join_otherwise);

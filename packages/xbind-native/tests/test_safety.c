@@ -109,7 +109,7 @@ static void test_other_device_meanwhile(void)
 	rename_device("l", "lo");
 }
 
-static void bind_marked(void)
+static void test_lost_mark(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
 
@@ -118,7 +118,7 @@ static void bind_marked(void)
 	pair_refused(fd, 3001, EPERM);
 }
 
-static void bind_transparent(void)
+static void test_lost_transparency(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
 
@@ -128,20 +128,13 @@ static void bind_transparent(void)
 }
 
 /* A value that the new socket has anyway needs no privilege. */
-static void bind_unmarked(void)
+static void test_no_mark(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
 
 	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_MARK, 0), 0);
 	child_drop_capabilities();
 	CHECK(pair_binds_there(fd, 3001));
-}
-
-static void test_lost_privilege(void)
-{
-	child_run(bind_marked);
-	child_run(bind_unmarked);
-	child_run(bind_transparent);
 }
 
 static struct sock_filter take_all = {BPF_RET | BPF_K, 0, 0, 0xffff};
@@ -214,7 +207,7 @@ static void bind_unsafe(void)
 	CHECK_EQ(bind_with(option, 3009), pair_preloaded() ? FORBIDDEN : 0);
 }
 
-static void bind_unspread(void)
+static void test_spread_forbidden(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
 
@@ -225,22 +218,18 @@ static void bind_unspread(void)
 }
 
 /* An option that only costs speed is lost, and the socket moves. */
-static void bind_slower(void)
+static void test_speed_forbidden(void)
 {
 	CHECK_EQ(bind_with(&option_of_speed, 3009), 0);
 }
 
 static void test_forbidden(void)
 {
-	if (!forbid_works())
-		return;
 	close(socket(AF_NETLINK, SOCK_RAW, NETLINK_XFRM)); /* loads the kernel module */
 	for (size_t i = 0; i < sizeof(options_of_safety) / sizeof(options_of_safety[0]); i++) {
 		option = &options_of_safety[i];
-		child_run(bind_unsafe);
+		forbid_run(bind_unsafe);
 	}
-	child_run(bind_unspread);
-	child_run(bind_slower);
 }
 
 /* An option that may not be read must not count as one that was not set. */
@@ -270,7 +259,7 @@ static void bind_unreadable(void)
 }
 
 /* The record of an option is found by the socket's cookie; without it, bind fails. */
-static void bind_without_cookie(void)
+static void test_without_cookie(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
 
@@ -280,7 +269,7 @@ static void bind_without_cookie(void)
 }
 
 /* Before Linux 5.1 the kernel tells a device by its name only; it is carried over all the same. */
-static void bind_to_named(void)
+static void test_device_by_name(void)
 {
 	char name[IFNAMSIZ] = "";
 	socklen_t len = sizeof(name);
@@ -295,18 +284,15 @@ static void bind_to_named(void)
 
 static void test_unreadable(void)
 {
-	if (!forbid_works())
-		return;
-	child_run(bind_to_named);
 	for (size_t i = 0; i < sizeof(options_to_read) / sizeof(options_to_read[0]); i++) {
 		option = &options_to_read[i];
-		child_run(bind_unreadable);
+		forbid_run(bind_unreadable);
 	}
-	child_run(bind_without_cookie);
 }
 
-/* With IPV6_V6ONLY there is room for an IPv4 listener on the same port. */
-static void bind_for_ipv6_alone(void)
+/* Before Linux 6.15 an MPTCP socket takes some options that it cannot read back. With IPV6_V6ONLY
+ * there is room for an IPv4 listener on the same port. */
+static void test_mptcp_for_ipv6_alone(void)
 {
 	const struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(3013)};
 	int fd = socket(AF_INET6, SOCK_STREAM, IPPROTO_MPTCP);
@@ -353,9 +339,17 @@ static void bind_to_any_address(void)
 	CHECK(pair_is_there(fd));
 }
 
+static void test_mptcp_for_any_address(void)
+{
+	for (size_t i = 0; i < sizeof(mptcp_unreadable) / sizeof(mptcp_unreadable[0]); i++) {
+		option = &mptcp_unreadable[i];
+		forbid_run(bind_to_any_address);
+	}
+}
+
 /* That an option cannot be read is remembered, so that no socket is made to read its default
  * again. */
-static void set_without_sockets(void)
+static void test_set_without_sockets(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
 
@@ -365,30 +359,23 @@ static void set_without_sockets(void)
 	CHECK_EQ(pair_set(fd, IPPROTO_IP, IP_FREEBIND, 1), 0);
 }
 
-/* Before Linux 6.15 an MPTCP socket takes some options that it cannot read back. */
-static void test_mptcp_unreadable(void)
-{
-	if (!forbid_works())
-		return;
-	child_run(bind_for_ipv6_alone);
-	for (size_t i = 0; i < sizeof(mptcp_unreadable) / sizeof(mptcp_unreadable[0]); i++) {
-		option = &mptcp_unreadable[i];
-		child_run(bind_to_any_address);
-	}
-	child_run(set_without_sockets);
-}
-
 int main(void)
 {
 	RUN(test_device);
-	if (forbid_works()) {
-		RUN_BY(child_run, test_device_meanwhile);
-		RUN_BY(child_run, test_other_device_meanwhile);
-	}
-	RUN(test_lost_privilege);
+	RUN_BY(forbid_run, test_device_meanwhile);
+	RUN_BY(forbid_run, test_other_device_meanwhile);
+	RUN_BY(child_run, test_lost_mark);
+	RUN_BY(child_run, test_lost_transparency);
+	RUN_BY(child_run, test_no_mark);
+	RUN_BY(forbid_run, test_spread_forbidden);
+	RUN_BY(forbid_run, test_speed_forbidden);
+	RUN_BY(forbid_run, test_device_by_name);
+	RUN_BY(forbid_run, test_without_cookie);
+	RUN_BY(forbid_run, test_set_without_sockets);
 	test_needs_ipv6();
 	RUN(test_forbidden);
 	RUN(test_unreadable);
-	RUN(test_mptcp_unreadable);
+	RUN_BY(forbid_run, test_mptcp_for_ipv6_alone);
+	RUN(test_mptcp_for_any_address);
 	return 0;
 }

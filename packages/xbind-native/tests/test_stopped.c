@@ -318,7 +318,9 @@ static void run_beside_log(void (*body)(void), long call, unsigned argument)
 	CHECK(!is_stderr_open);
 }
 
-static void bind_beside_log(void)
+/* While stderr is closed the library opens nothing under its number, to which another thread may
+ * write. */
+static void test_bound_beside_log(void)
 {
 	watched.fd = pair_socket(SOCK_STREAM);
 	run_beside_log(bind_without_stderr, CALL_FCNTL, F_GETFD);
@@ -331,18 +333,10 @@ static void set_without_stderr(void)
 }
 
 /* When an option is first set, the library reads its default from a fresh socket. */
-static void set_beside_log(void)
+static void test_set_beside_log(void)
 {
 	watched.fd = socket(AF_INET6, SOCK_STREAM, 0);
 	run_beside_log(set_without_stderr, SYS_getsockopt, IPPROTO_IPV6);
-}
-
-/* While stderr is closed the library opens nothing under its number, to which another thread may
- * write. */
-static void test_written_meanwhile(void)
-{
-	child_run(bind_beside_log);
-	child_run(set_beside_log);
 }
 
 int main(void)
@@ -366,6 +360,7 @@ int main(void)
 	RUN_BY(child_run, test_forked_while_asking);
 	RUN_BY(child_run, test_forked_before_bind);
 	RUN_BY(child_run, test_forked_behind_chroot);
-	RUN(test_written_meanwhile);
+	RUN_BY(child_run, test_bound_beside_log);
+	RUN_BY(child_run, test_set_beside_log);
 	return 0;
 }
