@@ -6,11 +6,11 @@
  */
 #include "support/child.h"
 #include "support/forbid.h"
+#include "support/limit.h"
 #include "support/listener.h"
 #include "support/thread.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 
 #define FIRST_COPY 100 /* descriptor numbers that no other test uses */
 #define OTHERS     8   /* sets; more than the records kept for one descriptor */
@@ -75,10 +75,9 @@ static void test_in_copy_of_set(void)
 /* The library knows of the registration even if no descriptor is left to ask the kernel with. */
 static void test_without_descriptor(void)
 {
-	const struct rlimit none = {0, 0};
 	int set = new_set(), fd = fired_and_bound(set);
 
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+	limit_fds_for_good(0);
 	CHECK_FAILS(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), EEXIST);
 }
 

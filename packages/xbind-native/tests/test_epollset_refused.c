@@ -26,13 +26,6 @@ static void test_no_descriptor_left(void)
 	close(set);
 }
 
-static void leave_no_descriptor(void)
-{
-	const struct rlimit none = {0, 0};
-
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
-}
-
 /* Only the record can tell: a socket that is not on it counts as in no set. */
 static void test_by_record(void)
 {
@@ -41,7 +34,7 @@ static void test_by_record(void)
 
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 3), 0);
 	forbid(SYS_kcmp);
-	leave_no_descriptor();
+	limit_fds_for_good(0);
 	CHECK_EQ(detach(other), 0);
 	CHECK_EQ(detach(fd), 1);
 }
@@ -61,7 +54,7 @@ static void test_among_others(void)
 		CHECK_EQ(socket(AF_INET, SOCK_STREAM, 0), fd);
 	}
 	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
-	leave_no_descriptor();
+	limit_fds_for_good(0);
 	CHECK_EQ(detach(fd), -EMFILE);
 }
 
@@ -72,7 +65,7 @@ static void test_closed_set(void)
 
 	CHECK_EQ(dup2(fd, other), other);
 	close(closed);
-	leave_no_descriptor();
+	limit_fds_for_good(0);
 	CHECK_EQ(detach(fd), 0);
 }
 

@@ -3,6 +3,7 @@
 #include "core/sys.h"
 #include "support/child.h"
 #include "support/forbid.h"
+#include "support/limit.h"
 #include "xbind/defaults.h"
 #include "xbind/explicit.h"
 
@@ -10,7 +11,6 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <sys/resource.h>
 
 #define ROW      0
 #define GONE     3000 /* earlier sockets */
@@ -112,9 +112,8 @@ static void test_unreadable(void)
 static void test_without_another(void)
 {
 	const int fd = socket(AF_INET, SOCK_STREAM, 0);
-	const struct rlimit none = {0, 0};
 
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+	limit_fds_for_good(0);
 	set_unknown(fd);
 }
 

@@ -2,6 +2,7 @@
 /* test_fdtable.c - which threads share this descriptor table, what it costs to know, and where it
  * ends */
 #include "core/sys.h"
+#include "support/limit.h"
 #include "support/thread.h"
 #include "xbind/fdtable.h"
 
@@ -9,7 +10,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
-#include <sys/resource.h>
 
 #define MANY 65536 /* numbers; the search ends here if the real end is unknown */
 #define FEW  1000
@@ -54,20 +54,13 @@ static rlim_t hard_limit(void)
 	return limit.rlim_max;
 }
 
-static void limit_to(rlim_t most)
-{
-	const struct rlimit limit = {most, most};
-
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-}
-
 static void test_end_unknown(void)
 {
 	const rlim_t hard = hard_limit();
 
 	is_proc_closed = true;
 	CHECK_EQ(fdtable_end(), hard < MANY ? hard : MANY);
-	limit_to(FEW + 1);
+	limit_fds_for_good(FEW + 1);
 	CHECK_EQ(fdtable_end(), FEW + 1);
 	is_proc_closed = false;
 }
@@ -78,7 +71,7 @@ static void test_end(void)
 	int fd = fcntl(0, F_DUPFD, FEW);
 
 	CHECK_EQ(fd, FEW);
-	limit_to(FEW);
+	limit_fds_for_good(FEW);
 	CHECK(fdtable_end() > fd);
 	close(fd);
 }

@@ -70,9 +70,8 @@ static void test_filtered(void)
 static void test_far_above(void)
 {
 	int fd = socket_at(HIGH), reference = pair_socket(SOCK_STREAM);
-	const struct rlimit limit = {LIMIT, LIMIT};
 
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit_fds_for_good(LIMIT);
 	if (pair_preloaded()) {
 		CHECK_FAILS(pair_bind(fd, 3032), EMFILE);
 		CHECK(pair_is_beside(fd, reference));

@@ -200,11 +200,10 @@ static void test_stranger(void)
 /* An option without which the socket is not less safe, and a copy past the limit, are lost. */
 static void case_lost(void)
 {
-	const struct rlimit limit = {COPY, COPY};
 	int fd = pair_socket(SOCK_STREAM);
 
 	CHECK_EQ(fcntl(fd, F_DUPFD, COPY), COPY);
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit_fds_for_good(COPY);
 	CHECK_EQ(pair_set(fd, IPPROTO_TCP, TCP_NODELAY, 1), 0);
 	forbid(SYS_setsockopt);
 	CHECK_EQ(pair_bind(fd, 3000), 0);

@@ -20,4 +20,12 @@ static inline rlim_t limit_fds(rlim_t most)
 	return before;
 }
 
+/* Sets the hard limit, too, from where the library cannot raise the other one again. */
+static inline void limit_fds_for_good(rlim_t most)
+{
+	const struct rlimit limit = {most, most};
+
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
 #endif
