@@ -70,16 +70,13 @@ static void have_one_registration(int set)
 	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_USER_NOTIF},
 	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
 	};
-	const struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
 	pthread_t thread;
 
 	put_in((uint64_t)set);
 	CHECK_EQ(pthread_barrier_init(&begins, NULL, 2), 0);
 	CHECK_EQ(pthread_create(&thread, NULL, supervise, NULL), 0);
-	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-	listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-	                        SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
-	CHECK(listener >= 0);
+	listener =
+	    forbid_filter(code, sizeof(code) / sizeof(code[0]), SECCOMP_FILTER_FLAG_NEW_LISTENER);
 	pthread_barrier_wait(&begins);
 }
 

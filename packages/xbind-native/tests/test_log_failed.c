@@ -338,7 +338,7 @@ static void bind_signalling(const int *forbidden, size_t count)
 	CHECK_EQ(fcntl(fd, F_SETSIG, SIGURG), 0); /* which is ignored */
 	CHECK_EQ(fcntl(fd, F_SETFL, O_ASYNC | O_NOATIME), 0);
 	for (size_t i = 0; i < count; i++)
-		forbid_command(forbidden[i]);
+		forbid_with(SECCOMP_RET_ERRNO | FORBIDDEN, 0, CALL_FCNTL, (unsigned)forbidden[i]);
 	CHECK_EQ(pair_bind(fd, 3000), 0);
 }
 

@@ -144,5 +144,5 @@ void step_refuse(void)
 	};
 
 	say("refuse");
-	forbid_filter(code, sizeof(code) / sizeof(code[0]));
+	forbid_filter(code, sizeof(code) / sizeof(code[0]), 0);
 }

@@ -23,6 +23,11 @@
 #define CALL_PPOLL SYS_ppoll
 #endif
 
+/* Offset of the low half of an argument. */
+#define FORBID_ARGUMENT(i)                                                                         \
+	(offsetof(struct seccomp_data, args) + 8 * (i) +                                           \
+	 (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
+
 #define FORBIDDEN EXDEV /* an errno that nothing else in a test returns */
 
 /* In an emulator the filter would apply to the emulator's own calls, too. */
@@ -38,12 +43,18 @@ static inline void forbid_run(void (*body)(void))
 		child_run(body);
 }
 
-static inline void forbid_filter(struct sock_filter *code, unsigned short count)
+/* Return: 0, or the descriptor that the flags ask for (SECCOMP_FILTER_FLAG_NEW_LISTENER). */
+static inline int forbid_filter(struct sock_filter *code, unsigned short count, unsigned flags)
 {
 	struct sock_fprog program = {count, code};
+	int rc;
 
 	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-	CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+	rc = flags == 0 /* Valgrind knows only prctl(2) */
+	         ? prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)
+	         : (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+	CHECK(rc >= 0);
+	return rc;
 }
 
 /* From here on this system call has the given outcome (SECCOMP_RET_...). */
@@ -56,7 +67,7 @@ static inline void forbid_by(unsigned action, long number)
 	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
 	};
 
-	forbid_filter(code, sizeof(code) / sizeof(code[0]));
+	forbid_filter(code, sizeof(code) / sizeof(code[0]), 0);
 }
 
 /* From here on this system call fails. */
@@ -65,24 +76,19 @@ static inline void forbid(long number)
 	forbid_by(SECCOMP_RET_ERRNO | FORBIDDEN, number);
 }
 
-/* Offset of the low half of an argument. */
-#define FORBID_ARGUMENT(i)                                                                         \
-	(offsetof(struct seccomp_data, args) + 8 * (i) +                                           \
-	 (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
-
-/* From here on this command of fcntl(2) fails. */
-static inline void forbid_command(int command)
+/* The same for a call with this second argument. Return: as forbid_filter(). */
+static inline int forbid_with(unsigned action, unsigned flags, long number, unsigned second)
 {
 	struct sock_filter code[] = {
 	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
-	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 3, (unsigned)CALL_FCNTL},
+	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 3, (unsigned)number},
 	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, FORBID_ARGUMENT(1)},
-	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (unsigned)command},
-	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | FORBIDDEN},
+	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, second},
+	    {BPF_RET | BPF_K, 0, 0, action},
 	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
 	};
 
-	forbid_filter(code, sizeof(code) / sizeof(code[0]));
+	return forbid_filter(code, sizeof(code) / sizeof(code[0]), flags);
 }
 
 #if (defined(__x86_64__) || defined(__aarch64__)) && !defined(__SANITIZE_ADDRESS__) &&             \
@@ -110,7 +116,7 @@ static inline void forbid_others(const long *calls, size_t count)
 		code[2 + 2 * i] = (struct sock_filter){BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW};
 	}
 	code[1 + 2 * count] = (struct sock_filter){BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS};
-	forbid_filter(code, (unsigned short)(2 * count + 2));
+	forbid_filter(code, (unsigned short)(2 * count + 2), 0);
 }
 
 /* From here on reading this option fails with error. */
@@ -127,7 +133,7 @@ static inline void forbid_option_by(int error, int level, int name)
 	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
 	};
 
-	forbid_filter(code, sizeof(code) / sizeof(code[0]));
+	forbid_filter(code, sizeof(code) / sizeof(code[0]), 0);
 }
 
 /* From here on reading this option fails. */

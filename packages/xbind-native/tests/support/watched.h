@@ -79,21 +79,9 @@ static inline void put_another(void)
 
 static inline void *run_filtered(void *unused)
 {
-	struct sock_filter code[] = {
-	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
-	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 3, watched.call},
-	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, FORBID_ARGUMENT(1)},
-	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, watched.argument},
-	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_USER_NOTIF},
-	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
-	};
-	struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
-
 	(void)unused;
-	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-	watched.listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-	                                SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
-	CHECK(watched.listener > 0);
+	watched.listener = forbid_with(SECCOMP_RET_USER_NOTIF, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+	                               watched.call, watched.argument);
 	watched.body();
 	watched.is_over = 1;
 	return NULL;
