@@ -172,7 +172,7 @@ static void bind_with_spare(int spare)
 static void test_few_descriptors(void)
 {
 	for (int spare = 0; spare <= SPARE_FDS; spare++) {
-		pid_t child = fork();
+		pid_t child = child_start();
 		int status;
 
 		if (child == 0)

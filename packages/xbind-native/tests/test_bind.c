@@ -152,7 +152,7 @@ static void test_no_ghost_signal(void)
 	CHECK_EQ(fcntl(fd, F_SETSIG, SIGUSR1), 0);
 	CHECK_EQ(fcntl(fd, F_SETFL, O_ASYNC), 0);
 	CHECK_EQ(pipe(done), 0);
-	child = fork();
+	child = child_start();
 	if (child == 0) {
 		CHECK_EQ(read(done[0], &byte, 1), 1);
 		CHECK(!pair_preloaded() || !(fcntl(fd, F_GETFL) & O_ASYNC));

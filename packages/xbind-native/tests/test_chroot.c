@@ -47,7 +47,7 @@ static void test_forked(void)
 
 	enter_jail();
 	for (int i = 0; i < 4; i++) {
-		pid[i] = fork();
+		pid[i] = child_start();
 		if (pid[i] == 0) {
 			bind_many(i);
 			_exit(0);
@@ -69,7 +69,7 @@ static void test_killed(void)
 	for (int i = 0; pair_preloaded() && i < 3; i++) {
 		struct pollfd answer = {.fd = kept(), .events = POLLIN};
 		int status;
-		pid_t pid = fork();
+		pid_t pid = child_start();
 
 		if (pid == 0) {
 			request[11] = (char)(1 + i % 2);
@@ -157,7 +157,7 @@ static void test_holder(void)
 
 	enter_jail();
 	CHECK_EQ(pipe(ready), 0);
-	pid = fork();
+	pid = child_start();
 	if (pid == 0) {
 		CHECK(!pair_preloaded() || fcntl(kept(), F_SETLK, &whole) == 0);
 		CHECK_EQ(write(ready[1], "", 1), 1);

@@ -106,7 +106,7 @@ static void test_later(void)
 
 	enter_jail();
 	CHECK_EQ(pipe(go), 0);
-	child = fork();
+	child = child_start();
 	if (child == 0) {
 		close(go[1]); /* so that read(2) sees the end of the pipe if the test fails */
 		CHECK_EQ(read(go[0], &byte, 1), 1);
@@ -130,7 +130,7 @@ static void test_held(void)
 
 	enter_jail();
 	CHECK_EQ(pipe(ready), 0);
-	child = fork();
+	child = child_start();
 	if (child == 0) {
 		CHECK_EQ(fcntl(kept(), F_SETLK, &whole), 0);
 		CHECK_EQ(write(ready[1], "", 1), 1);
@@ -169,7 +169,7 @@ static void test_late(void)
 static void fork_beside(void)
 {
 	const int open = strangers();
-	pid_t child = fork();
+	pid_t child = child_start();
 
 	if (child == 0)
 		syscall(SYS_exit_group, strangers() != open - 1); /* TSan reports lost threads */

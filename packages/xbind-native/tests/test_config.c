@@ -274,7 +274,7 @@ static void body_socket_too_long(void)
 	for (size_t len = 100; len < sizeof(path); len++) {
 		path[len] = '\0';
 		setenv("XSOCKET", path, 1);
-		if (fork() == 0) {
+		if (child_start() == 0) {
 			config_load();
 			_exit(address_parse(config_socket(), &address) !=
 			      (len < 108 ? 0 : -ENAMETOOLONG));

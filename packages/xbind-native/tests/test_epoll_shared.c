@@ -19,8 +19,7 @@ static void in_child(void (*body)(int fd, int set), int set)
 	pid_t pid;
 
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
-	fflush(stdout);
-	pid = fork();
+	pid = child_start();
 	if (pid == 0) {
 		body(fd, set);
 		_exit(0);
@@ -134,10 +133,9 @@ static void test_fork_beside_thread(void)
 	pthread_t thread;
 
 	shared_set = new_set();
-	fflush(stdout);
 	CHECK_EQ(pthread_create(&thread, NULL, bind_registered, (void *)(uintptr_t)20), 0);
 	for (int i = 0; i < 20; i++) {
-		pid_t pid = fork();
+		pid_t pid = child_start();
 
 		if (pid == 0) {
 			int fd = pair_socket(SOCK_DGRAM), set = new_set();

@@ -164,11 +164,6 @@ static void test_renewed_set(void)
 	close(renewed_set);
 }
 
-static void test_renewed_set_without_proc(void)
-{
-	without_proc(test_renewed_set);
-}
-
 static void replace_beside(void)
 {
 	replace(beside, SOCK_STREAM);
@@ -284,8 +279,7 @@ int main(void)
 	RUN(test_copy_closed);
 	RUN(test_number_no_longer_in_the_set_twice);
 	RUN(test_renewed_set);
-	if (geteuid() == 0)
-		RUN(test_renewed_set_without_proc);
+	RUN_BY(without_proc, test_renewed_set);
 	RUN(test_two_that_look_around);
 	RUN(test_looked_around_meanwhile);
 	RUN(test_gone_meanwhile);

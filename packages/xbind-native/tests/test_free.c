@@ -85,11 +85,10 @@ static void alternate(int domain, int type, int threads)
 	here.out = there.out = to[1];
 	there.in = to[0];
 	there.out = from[1];
-	fflush(stdout);
 	if (threads)
 		CHECK_EQ(pthread_create(&thread, NULL, play, &there), 0);
 	else
-		child = fork();
+		child = child_start();
 	if (!threads && child == 0) {
 		play(&there);
 		_exit(0);
@@ -124,7 +123,7 @@ static void test_threads(void)
 static void test_exit(void)
 {
 	for (int round = 0; round < ROUNDS; round++) {
-		pid_t child = fork();
+		pid_t child = child_start();
 
 		if (child == 0) {
 			open_bound(AF_INET, round % 2 ? SOCK_DGRAM : SOCK_STREAM);

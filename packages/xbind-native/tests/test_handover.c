@@ -362,7 +362,7 @@ static void test_allowed(void)
 	    SYS_close,   SYS_exit_group,  SYS_clock_gettime,
 	};
 	const int listener = listen_somewhere(NULL);
-	const pid_t server = fork();
+	const pid_t server = child_start();
 
 	setenv("XSOCKET_ANY_SERVER", "1", 1);
 	if (server == 0) {

@@ -61,7 +61,7 @@ static void test_forked_meanwhile(void)
 	CHECK_EQ(pipe2(ends, O_CLOEXEC), 0);
 	CHECK_EQ(pthread_create(&thread, NULL, bind_meanwhile, &fd), 0);
 	poll(NULL, 0, SOON_MS);
-	if (fork() == 0) {
+	if (child_start() == 0) {
 		close(fd);
 		close(ends[1]);
 		_exit(read(ends[0], &byte, 1) != 0);
@@ -113,11 +113,9 @@ static void test_lingering(void)
 /* Only the first bind of a process waits long. */
 static bool is_impatient(uint16_t port)
 {
-	pid_t child;
+	const pid_t child = child_start();
 	int status;
 
-	fflush(stdout);
-	child = fork();
 	if (child == 0) {
 		const int fd = pair_socket(SOCK_STREAM);
 		const long long begun = clock_ms();

@@ -170,7 +170,7 @@ static void test_full(void)
 
 	setenv("XBIND_LOG", "77", 1);
 	setenv("XBIND", "3000", 1);
-	pid = fork();
+	pid = child_start();
 	if (pid == 0) {
 		CHECK_EQ(dup2(memfd_create("log", 0), LOG_FD), LOG_FD);
 		CHECK_EQ(lseek(LOG_FD, (off_t)limit.rlim_cur, SEEK_SET), limit.rlim_cur);

@@ -327,10 +327,8 @@ static void bind_loaded(bool secure)
 
 static void exec_copy(const char *copy, const char *copied, const char *what)
 {
-	pid_t child;
+	const pid_t child = child_start();
 
-	fflush(stdout);
-	child = fork();
 	if (child == 0) {
 		unsetenv("LD_PRELOAD");
 		setenv("LIBRARY", copied, 1);
@@ -400,8 +398,7 @@ static void test_exec_with_options(void)
 		CHECK_EQ(pair_set(fd, inherited[i].level, inherited[i].name, inherited[i].value),
 		         0);
 	snprintf(number, sizeof(number), "%d", fd);
-	fflush(stdout);
-	child = fork();
+	child = child_start();
 	if (child == 0)
 		test_exec(self, "inherited", number);
 	child_await(child);

@@ -20,15 +20,25 @@ static inline void child_await(pid_t child)
 	CHECK_EQ(status, 0);
 }
 
-/* Runs body in a child process, and waits for it. */
-static inline void child_run(void (*body)(void))
+/* Like fork(2). */
+static inline pid_t child_start(void)
 {
 	pid_t child;
 
-	fflush(stdout);
+	fflush(stdout); /* else the child writes it, too */
 	child = fork();
-	if (child == 0) {
+	CHECK(child >= 0);
+	if (child == 0)
 		alarm(CHILD_SECONDS);
+	return child;
+}
+
+/* Runs body in a child process, and waits for it. */
+static inline void child_run(void (*body)(void))
+{
+	const pid_t child = child_start();
+
+	if (child == 0) {
 		body();
 		_exit(0);
 	}
@@ -48,8 +58,7 @@ static inline struct child_holder child_hold(void)
 	char byte;
 
 	CHECK_EQ(pipe2(ends, O_CLOEXEC), 0);
-	fflush(stdout);
-	holder.pid = fork();
+	holder.pid = child_start();
 	if (holder.pid == 0) {
 		close(ends[1]);
 		_exit(read(ends[0], &byte, 1) != 0);
