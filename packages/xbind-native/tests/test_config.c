@@ -122,24 +122,21 @@ static void body_every_udp(void)
 	CHECK(!config_all(CONFIG_TCP) && config_all(CONFIG_UDP) && config_any());
 }
 
-static void body_first_counts(void)
+static int expected_tcp, expected_udp;
+
+static void body_published(void)
 {
 	config_load();
-	check_both(3000, 8080);
+	CHECK_EQ(match(CONFIG_TCP, 3000), expected_tcp);
+	CHECK_EQ(match(CONFIG_UDP, 3000), expected_udp);
 }
 
-static void body_first_counts_for_tcp(void)
+/* As which ports 3000 is published. */
+static void check_published(const char *list, int tcp, int udp, const char *complaint)
 {
-	config_load();
-	CHECK_EQ(match(CONFIG_TCP, 3000), 8080);
-	CHECK_EQ(match(CONFIG_UDP, 3000), 9090);
-}
-
-static void body_first_counts_for_udp(void)
-{
-	config_load();
-	CHECK_EQ(match(CONFIG_TCP, 3000), 9090);
-	CHECK_EQ(match(CONFIG_UDP, 3000), 8080);
+	expected_tcp = tcp;
+	expected_udp = udp;
+	in_child(list, NULL, body_published, complaint);
 }
 
 static void body_one(void)
@@ -166,43 +163,16 @@ static void test_lists(void)
 
 static void test_unreadable_words(void)
 {
-	static const char *const words[] = {"80a",
-	                                    "-80",
-	                                    "+80",
-	                                    "65536",
-	                                    "99999999999999999999",
-	                                    "8100-8000",
-	                                    "80-",
-	                                    "-",
-	                                    "80-90-91",
-	                                    ":80",
-	                                    "80:",
-	                                    "80:81:82",
-	                                    "80:70-71",
-	                                    "tcp/",
-	                                    "tcp/x",
-	                                    "TCP/80",
-	                                    "sctp/80",
-	                                    "53/tcp",
-	                                    "**",
-	                                    "*80",
-	                                    "80*",
-	                                    "tcp/udp/1",
-	                                    "0x50",
-	                                    "8000-8100:3000",
-	                                    "http",
-	                                    "8080:*",
-	                                    "3.5",
-	                                    "1-65536",
-	                                    "65536:80",
-	                                    "80:65536"};
-	char list[256], expected[1024];
+	char words[] = "80a -80 +80 65536 99999999999999999999 8100-8000 80- - 80-90-91 :80 80: "
+	               "80:81:82 80:70-71 tcp/ tcp/x TCP/80 sctp/80 53/tcp ** *80 80* tcp/udp/1 "
+	               "0x50 8000-8100:3000 http 8080:* 3.5 1-65536 65536:80 80:65536";
+	char list[256], expected[1024], *next;
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		snprintf(list, sizeof(list), "%s 80", words[i]);
-		snprintf(expected, sizeof(expected), BAD("%s"), words[i]);
+	for (char *word = strtok_r(words, " ", &next); word; word = strtok_r(NULL, " ", &next)) {
+		snprintf(list, sizeof(list), "%s 80", word);
+		snprintf(expected, sizeof(expected), BAD("%s"), word);
 		in_child(list, NULL, body_one, expected);
-		snprintf(list, sizeof(list), "80,%s", words[i]);
+		snprintf(list, sizeof(list), "80,%s", word);
 		in_child(list, NULL, body_one, expected);
 	}
 	in_child("a 80 b\x1b[2J", NULL, body_one, BAD("a") BAD("b?[2J"));
@@ -213,14 +183,11 @@ static void test_unreadable_words(void)
 
 static void test_overruled_word(void)
 {
-	in_child("8080:3000 9090:3000", NULL, body_first_counts, OVERRULED("", "9090:3000"));
-	in_child("8080:3000 udp/9090:3000", NULL, body_first_counts,
-	         OVERRULED("", "udp/9090:3000"));
-	in_child("tcp/8080:3000 9090:3000", NULL, body_first_counts_for_tcp,
-	         OVERRULED("for TCP ", "9090:3000"));
-	in_child("udp/8080:3000 9090:3000", NULL, body_first_counts_for_udp,
-	         OVERRULED("for UDP ", "9090:3000"));
-	in_child("udp/8080:3000 tcp/9090:3000", NULL, body_first_counts_for_udp, "");
+	check_published("8080:3000 9090:3000", 8080, 8080, OVERRULED("", "9090:3000"));
+	check_published("8080:3000 udp/9090:3000", 8080, 8080, OVERRULED("", "udp/9090:3000"));
+	check_published("tcp/8080:3000 9090:3000", 8080, 9090, OVERRULED("for TCP ", "9090:3000"));
+	check_published("udp/8080:3000 9090:3000", 9090, 8080, OVERRULED("for UDP ", "9090:3000"));
+	check_published("udp/8080:3000 tcp/9090:3000", 9090, 8080, "");
 }
 
 static void test_long_word(void)
@@ -380,16 +347,20 @@ static void test_threads(void)
 		in_child("x 8080:3000", NULL, body_threads, "");
 }
 
-static void body_default_wait(void)
+static int expected_wait;
+
+static void body_wait(void)
 {
 	config_load();
-	CHECK_EQ(config_wait_ms(), 5000);
+	CHECK_EQ(config_wait_ms(), expected_wait);
 }
 
-static void body_longest_wait(void)
+static void check_wait(const char *text, int expected, const char *complaint)
 {
-	config_load();
-	CHECK_EQ(config_wait_ms(), 2147483647);
+	set("XSOCKET_TIMEOUT_MS", text);
+	expected_wait = expected;
+	in_child(NULL, NULL, body_wait, complaint);
+	set("XSOCKET_TIMEOUT_MS", NULL);
 }
 
 #define BAD_WAIT(text)                                                                             \
@@ -398,19 +369,12 @@ static void body_longest_wait(void)
 
 static void test_wait(void)
 {
-	set("XSOCKET_TIMEOUT_MS", "");
-	in_child(NULL, NULL, body_default_wait, "");
-	set("XSOCKET_TIMEOUT_MS", "2147483647");
-	in_child(NULL, NULL, body_longest_wait, "");
-	set("XSOCKET_TIMEOUT_MS", "2147483648");
-	in_child(NULL, NULL, body_default_wait, BAD_WAIT("2147483648"));
-	set("XSOCKET_TIMEOUT_MS", "0");
-	in_child(NULL, NULL, body_default_wait, BAD_WAIT("0"));
-	set("XSOCKET_TIMEOUT_MS", "2s");
-	in_child(NULL, NULL, body_default_wait, BAD_WAIT("2s"));
-	set("XSOCKET_TIMEOUT_MS", "1.5");
-	in_child(NULL, NULL, body_default_wait, BAD_WAIT("1.5"));
-	set("XSOCKET_TIMEOUT_MS", NULL);
+	check_wait("", 5000, "");
+	check_wait("2147483647", 2147483647, "");
+	check_wait("2147483648", 5000, BAD_WAIT("2147483648"));
+	check_wait("0", 5000, BAD_WAIT("0"));
+	check_wait("2s", 5000, BAD_WAIT("2s"));
+	check_wait("1.5", 5000, BAD_WAIT("1.5"));
 }
 
 int main(void)
