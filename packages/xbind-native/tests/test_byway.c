@@ -27,7 +27,11 @@ typedef int epoll_ctl_function(int set, int operation, int fd, struct epoll_even
 typedef int setsockopt_function(int fd, int level, int name, const void *value, socklen_t len);
 typedef int rresvport_function(int *port);
 
-static syscall_function *found_syscall;
+/* By which syscall(2) the calls below are made. */
+static syscall_function *by_syscall = syscall;
+
+/* The upper half of the number may hold anything where a caller declares it as an int. */
+static long upper_half;
 
 static bool all_listed(void)
 {
@@ -36,12 +40,12 @@ static bool all_listed(void)
 
 static int call_bind(int fd, const void *addr, socklen_t len)
 {
-	return (int)syscall(SYS_bind, fd, addr, len);
+	return (int)by_syscall(SYS_bind | upper_half, fd, addr, len);
 }
 
 static int call_listen(int fd, int backlog)
 {
-	return (int)syscall(SYS_listen, fd, backlog);
+	return (int)by_syscall(SYS_listen | upper_half, fd, backlog);
 }
 
 static int call_epoll_create1(int flags)
@@ -59,16 +63,6 @@ static int call_epoll_create(int size)
 static int call_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
 {
 	return (int)syscall(SYS_epoll_ctl, set, operation, fd, event);
-}
-
-static int call_found_bind(int fd, const void *addr, socklen_t len)
-{
-	return (int)found_syscall(SYS_bind, fd, addr, len);
-}
-
-static int call_found_listen(int fd, int backlog)
-{
-	return (int)found_syscall(SYS_listen, fd, backlog);
 }
 
 /* Is libc's own function hooked as well when the program looks it up? */
@@ -152,24 +146,16 @@ static void test_syscall(void)
 }
 
 #if __SIZEOF_LONG__ == 8
-#define UPPER_HALF (1L << 32) /* may hold anything where a caller declares the number as an int */
-
-static int call_wide_bind(int fd, const void *addr, socklen_t len)
-{
-	return (int)syscall(SYS_bind | UPPER_HALF, fd, addr, len);
-}
-
-static int call_wide_listen(int fd, int backlog)
-{
-	return (int)syscall(SYS_listen | UPPER_HALF, fd, backlog);
-}
-
 static void test_wide_numbers(void)
 {
-	if (syscall(SYS_getpid | UPPER_HALF) != getpid())
+	const long wide = 1L << 32;
+
+	if (syscall(SYS_getpid | wide) != getpid())
 		return; /* this kernel looks at the upper half, as x86 before Linux 5.14 */
-	check_bind(call_wide_bind, true);
-	check_listen(call_wide_listen);
+	upper_half = wide;
+	check_bind(call_bind, true);
+	check_listen(call_listen);
+	upper_half = 0;
 }
 #endif
 
@@ -294,22 +280,23 @@ static void test_found_in_libc(void)
 		check_listen((listen_function *)libc_symbol("listen"));
 }
 
-static void check_syscall_found(void)
+static void check_syscall_found(void *found)
 {
-	check_bind(call_found_bind, follows_libc());
-	check_unlisted(call_found_bind);
+	by_syscall = (syscall_function *)found;
+	check_bind(call_bind, follows_libc());
+	check_unlisted(call_bind);
 	if (follows_libc())
-		check_listen(call_found_listen);
+		check_listen(call_listen);
 	errno = 77;
-	CHECK_EQ(found_syscall(SYS_getpid), getpid());
+	CHECK_EQ(by_syscall(SYS_getpid), getpid());
 	CHECK_EQ(errno, 77);
-	CHECK_FAILS(found_syscall(SYS_close, -1), EBADF);
+	CHECK_FAILS(by_syscall(SYS_close, -1), EBADF);
+	by_syscall = syscall;
 }
 
 static void test_syscall_found_in_libc(void)
 {
-	found_syscall = (syscall_function *)libc_symbol("syscall");
-	check_syscall_found();
+	check_syscall_found(libc_symbol("syscall"));
 }
 
 static void check_setsockopt_found(setsockopt_function *set)
@@ -372,8 +359,7 @@ static void test_found_by_version(void)
 
 		check_bind(found_bind, follows_libc());
 		check_unlisted(found_bind);
-		found_syscall = (syscall_function *)dlvsym(handles[i], "syscall", LIBC_VERSION);
-		check_syscall_found();
+		check_syscall_found(dlvsym(handles[i], "syscall", LIBC_VERSION));
 		if (follows_libc())
 			check_listen((listen_function *)dlvsym(handles[i], "listen", LIBC_VERSION));
 	}
