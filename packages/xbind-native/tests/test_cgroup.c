@@ -23,25 +23,21 @@
 static const char *const roots[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
 static char group[64]; /* a directory */
 
+/* Two instructions that store a number in the socket. */
+#define STORE(number, member)                                                                      \
+	{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = (number)},              \
+	{                                                                                          \
+		.code = BPF_STX | BPF_MEM | BPF_W, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_2,     \
+		.off = offsetof(struct bpf_sock, member)                                           \
+	}
+
 /* A program that gives each new socket a device, a mark and a priority. */
 static int load_marker(void)
 {
 	struct bpf_insn code[] = {
-	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = LO},
-	    {.code = BPF_STX | BPF_MEM | BPF_W,
-	     .dst_reg = BPF_REG_1,
-	     .src_reg = BPF_REG_2,
-	     .off = offsetof(struct bpf_sock, bound_dev_if)},
-	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = MARK},
-	    {.code = BPF_STX | BPF_MEM | BPF_W,
-	     .dst_reg = BPF_REG_1,
-	     .src_reg = BPF_REG_2,
-	     .off = offsetof(struct bpf_sock, mark)},
-	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = PRIORITY},
-	    {.code = BPF_STX | BPF_MEM | BPF_W,
-	     .dst_reg = BPF_REG_1,
-	     .src_reg = BPF_REG_2,
-	     .off = offsetof(struct bpf_sock, priority)},
+	    STORE(LO, bound_dev_if),
+	    STORE(MARK, mark),
+	    STORE(PRIORITY, priority),
 	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
 	    {.code = BPF_JMP | BPF_EXIT},
 	};

@@ -67,6 +67,14 @@ static void verify_consume(int fd, const struct wire_request *kind, int expected
 	close(fd);
 }
 
+/* A bound socket is not accepted. */
+static void bind_and_verify_consume(int fd, const struct wire_request *kind, const void *name,
+                                    socklen_t len)
+{
+	CHECK_EQ(bind(fd, name, len), 0);
+	verify_consume(fd, kind, -EBADMSG);
+}
+
 static void test_fresh(void)
 {
 	const int every = htons(ETH_P_ALL);
@@ -181,8 +189,7 @@ static void test_inet_used(void)
 	int fd = make(&tcp), one = 1;
 
 	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)), 0);
-	CHECK_EQ(bind(fd, (const struct sockaddr *)&name, sizeof(name)), 0);
-	verify_consume(fd, &tcp, -EBADMSG);
+	bind_and_verify_consume(fd, &tcp, &name, sizeof(name));
 }
 
 static void test_inet6_used(void)
@@ -195,8 +202,7 @@ static void test_inet6_used(void)
 	int fd = make(&tcp6), one = 1;
 
 	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)), 0);
-	CHECK_EQ(bind(fd, (const struct sockaddr *)&name, sizeof(name)), 0);
-	verify_consume(fd, &tcp6, -EBADMSG);
+	bind_and_verify_consume(fd, &tcp6, &name, sizeof(name));
 }
 
 static void test_unix_used(void)
@@ -220,9 +226,7 @@ static void test_netlink_used(void)
 
 	CHECK_EQ(setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)), 0);
 	verify_consume(fd, &route, -EBADMSG);
-	fd = make(&route);
-	CHECK_EQ(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
-	verify_consume(fd, &route, -EBADMSG);
+	bind_and_verify_consume(make(&route), &route, &name, sizeof(name));
 	fd = make(&route);
 	CHECK_EQ(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
 	verify_consume(fd, &route, -EBADMSG);
@@ -235,10 +239,8 @@ static void test_packet_used(void)
 	struct sockaddr_ll name = {.sll_family = AF_PACKET, .sll_ifindex = 1};
 	int fd = make(&packet);
 
-	if (fd < 0)
-		return;
-	CHECK_EQ(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
-	verify_consume(fd, &packet, -EBADMSG);
+	if (fd >= 0)
+		bind_and_verify_consume(fd, &packet, &name, sizeof(name));
 }
 
 /* Its name is that of its device, and it can be requested as AF_INET. */
@@ -251,8 +253,7 @@ static void test_old_packet_used(void)
 	if (fd < 0)
 		return;
 	CHECK_EQ(verify_socket(fd, &tcp), -EBADMSG);
-	CHECK_EQ(bind(fd, &name, sizeof(name)), 0);
-	verify_consume(fd, &old, -EBADMSG);
+	bind_and_verify_consume(fd, &old, &name, sizeof(name));
 }
 
 static void test_vsock_used(void)
@@ -261,10 +262,8 @@ static void test_vsock_used(void)
 	    .svm_family = AF_VSOCK, .svm_port = VMADDR_PORT_ANY, .svm_cid = VMADDR_CID_ANY};
 	int fd = make(&vsock);
 
-	if (fd < 0)
-		return;
-	CHECK_EQ(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
-	verify_consume(fd, &vsock, -EBADMSG);
+	if (fd >= 0)
+		bind_and_verify_consume(fd, &vsock, &name, sizeof(name));
 }
 
 static void test_filtered(void)
