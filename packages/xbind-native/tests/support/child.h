@@ -45,6 +45,32 @@ static inline void child_run(void (*body)(void))
 	child_await(child);
 }
 
+/* Runs body in a child process whose descriptor fd is a pipe. Return: its status; output is what it
+ * has written there. */
+static inline int child_capture(void (*body)(void), int fd, char *output, size_t size,
+                                pid_t *ret_child)
+{
+	int ends[2], status;
+	size_t len = 0;
+	pid_t child;
+
+	CHECK_EQ(pipe2(ends, O_CLOEXEC), 0);
+	child = child_start();
+	if (child == 0) {
+		dup2(ends[1], fd);
+		body();
+		_exit(0);
+	}
+	close(ends[1]);
+	for (ssize_t n; (n = read(ends[0], output + len, size - 1 - len)) > 0;)
+		len += (size_t)n;
+	output[len] = '\0';
+	close(ends[0]);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	*ret_child = child;
+	return status;
+}
+
 /* A child that only keeps open what was open when it was made. */
 struct child_holder {
 	pid_t pid;

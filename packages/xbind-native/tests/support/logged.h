@@ -7,9 +7,8 @@
 #ifndef SUPPORT_LOGGED_H
 #define SUPPORT_LOGGED_H
 
+#include "support/child.h"
 #include "support/pair.h"
-
-#include <sys/wait.h>
 
 #define LOGGED_BYTES 4096
 
@@ -20,33 +19,16 @@ struct logged_case {
 
 static const char *logged_self;
 
-/* Runs a case in a new process. Return: its pid; output is what it has written to fd. */
-static inline pid_t logged_run(const char *name, int fd, char output[LOGGED_BYTES])
-{
-	int pipe_fds[2], status;
-	size_t len = 0;
-	pid_t pid;
+static const char *logged_name; /* of the case to run */
+static int logged_fd;           /* to which it writes the log */
 
-	CHECK_EQ(pipe(pipe_fds), 0);
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		dup2(pipe_fds[1], fd);
-		for (int other = 3; other < 100; other++) {
-			if (other != fd)
-				close(other); /* so that the log's numbers are known */
-		}
-		test_exec(logged_self, name, "run");
+static void logged_become(void)
+{
+	for (int other = 3; other < 100; other++) {
+		if (other != logged_fd)
+			close(other); /* so that the log's numbers are known */
 	}
-	close(pipe_fds[1]);
-	for (ssize_t n; (n = read(pipe_fds[0], output + len, LOGGED_BYTES - 1 - len)) > 0;)
-		len += (size_t)n;
-	output[len] = '\0';
-	close(pipe_fds[0]);
-	CHECK_EQ(waitpid(pid, &status, 0), pid);
-	if (status != 0)
-		FAIL("case %s: status %d, wrote %s", name, status, output);
-	return pid;
+	test_exec(logged_self, logged_name, "run");
 }
 
 /* Skips what the emulator's dynamic linker says of a library for another processor. */
@@ -57,17 +39,23 @@ static inline const char *logged_of_library(const char *output)
 	return output;
 }
 
-/* A line that ends with a space continues with the control socket. Without the library no line
- * is expected. */
+/* A case, in a new process, writes these lines to fd, or none without the library. A line that ends
+ * with a space continues with the control socket. */
 static inline void logged_check(const char *name, int fd, const char *const *lines)
 {
 	char output[LOGGED_BYTES], expected[LOGGED_BYTES] = "";
-	pid_t pid = logged_run(name, fd, output);
 	size_t len = 0;
+	pid_t child;
+	int status;
 
+	logged_name = name;
+	logged_fd = fd;
+	status = child_capture(logged_become, fd, output, sizeof(output), &child);
+	if (status != 0)
+		FAIL("case %s: status %d, wrote %s", name, status, output);
 	for (; pair_preloaded() && *lines; lines++)
 		len += (size_t)snprintf(expected + len, sizeof(expected) - len,
-		                        "libxbind[%d]: %s%s\n", (int)pid, *lines,
+		                        "libxbind[%d]: %s%s\n", (int)child, *lines,
 		                        strchr(*lines, '\0')[-1] == ' ' ? getenv("XSOCKET") : "");
 	if (strcmp(logged_of_library(output), expected) != 0)
 		FAIL("case %s wrote\n%sinstead of\n%s", name, output, expected);
