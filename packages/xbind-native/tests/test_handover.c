@@ -211,6 +211,41 @@ static void test_no_room(void)
 	CHECK_EQ(take(&tcp, true, 2), -EBADMSG);
 }
 
+/* Sends these bytes with so many copies of fd. Return: what the client gets. */
+static int receive_reply_consume(const char *bytes, size_t len, int fd, size_t count)
+{
+	const struct deadline deadline = deadline_in(1000);
+	const int fds[] = {fd, fd};
+	int pair[2], rc;
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	CHECK_EQ(pass_send(pair[1], bytes, len, fds, count), len);
+	close(fd);
+	rc = handover_receive(pair[0], &tcp, true, &deadline);
+	close(pair[0]);
+	close(pair[1]);
+	return rc;
+}
+
+/* What comes with a malformed reply is closed. */
+static void test_malformed(void)
+{
+	static const struct {
+		const char *bytes;
+		size_t len, fds;
+	} replies[] = {
+	    {"XS02\0\0\0", 7, 1},   {"XS02\0\0\0\0\0", 9, 1}, {"XS01\0\0\0\0", 8, 1},
+	    {"XS02\0\0\0\1", 8, 1}, {"XS02\0\0\0\0", 8, 0},   {"XS02\0\0\0\0", 8, 2},
+	};
+
+	for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++)
+		CHECK_EQ(receive_reply_consume(replies[i].bytes, replies[i].len,
+		                               socket(AF_INET, SOCK_STREAM, 0), replies[i].fds),
+		         -EBADMSG);
+	CHECK_EQ(receive_reply_consume("XS02\0\0\0\0", 8, socket(AF_UNIX, SOCK_STREAM, 0), 1),
+	         -EBADMSG);
+}
+
 /* O_NONBLOCK is set as requested, whatever the server has done about it. */
 static void test_nonblocking(void)
 {
@@ -346,7 +381,7 @@ static void serve_one(int listener)
 	char request[64];
 	int conn;
 
-	alarm(5); /* for a client that was killed */
+	alarm(60); /* for a client that was killed */
 	conn = accept(listener, NULL, NULL);
 	CHECK_EQ(recv(conn, request, sizeof(request), 0), WIRE_REQUEST_BYTES);
 	answer(conn, false);
@@ -370,7 +405,7 @@ static void test_allowed(void)
 		_exit(0);
 	}
 	forbid_others(calls, sizeof(calls) / sizeof(calls[0]));
-	CHECK(handover_socket(here.sun_path, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0, 1000) >= 0);
+	CHECK(handover_socket(here.sun_path, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0, 60000) >= 0);
 }
 
 int main(void)
@@ -383,6 +418,7 @@ int main(void)
 	RUN(test_end_in_between);
 	if (!getenv("TEST_EMULATOR")) /* which opens descriptors of its own */
 		RUN(test_no_room);
+	RUN(test_malformed);
 	RUN(test_withheld);
 	RUN(test_nonblocking);
 	RUN(test_abstract);

@@ -181,20 +181,23 @@ static void test_no_socket(void)
 	verify_consume(open("/", O_PATH), &local, -EBADMSG);
 }
 
-/* The socket has an address, but no port yet. */
+/* One socket has a port, the other one an address and no port yet. */
 static void test_inet_used(void)
 {
+	const struct sockaddr_in any = {.sin_family = AF_INET};
 	const struct sockaddr_in name = {.sin_family = AF_INET,
 	                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int fd = make(&tcp), one = 1;
 
 	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)), 0);
 	bind_and_verify_consume(fd, &tcp, &name, sizeof(name));
+	bind_and_verify_consume(make(&tcp), &tcp, &any, sizeof(any));
 }
 
 static void test_inet6_used(void)
 {
 	const struct wire_request tcp6 = {AF_INET6, SOCK_STREAM, 0};
+	const struct sockaddr_in6 any = {.sin6_family = AF_INET6};
 	const struct sockaddr_in6 name = {
 	    .sin6_family = AF_INET6,
 	    .sin6_addr.s6_addr = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1},
@@ -203,6 +206,8 @@ static void test_inet6_used(void)
 
 	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)), 0);
 	bind_and_verify_consume(fd, &tcp6, &name, sizeof(name));
+	bind_and_verify_consume(make(&tcp6), &tcp6, &any, sizeof(any));
+	verify_consume(make(&tcp6), &tcp, -EBADMSG); /* all but the family is right */
 }
 
 static void test_unix_used(void)

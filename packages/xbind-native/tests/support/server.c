@@ -5,8 +5,6 @@
 #include "support/wire_server.h"
 
 #include <errno.h>
-#include <linux/filter.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -27,17 +25,6 @@ static const char *const names[] = {
     [SERVER_MISSES] = "misses",
     [SERVER_EMPTY] = "empty",
     [SERVER_SHORT] = "short",
-    [SERVER_LONG] = "long",
-    [SERVER_SIGNATURE] = "signature",
-    [SERVER_NO_FD] = "no-fd",
-    [SERVER_TWO_FDS] = "two-fds",
-    [SERVER_ERROR_WITH_FD] = "error-with-fd",
-    [SERVER_PIPE] = "pipe",
-    [SERVER_OTHER_FAMILY] = "other-family",
-    [SERVER_OTHER_TYPE] = "other-type",
-    [SERVER_BOUND] = "bound",
-    [SERVER_LISTENING] = "listening",
-    [SERVER_FILTERED] = "filtered",
     [SERVER_REFUSES] = "refuses",
     [SERVER_LATER_SILENT] = "later-silent",
     [SERVER_LATER_SHORT] = "later-short",
@@ -70,48 +57,6 @@ static void reply(int conn, const uint8_t *bytes, size_t len, const int *fds, si
 	poll(NULL, 0, 1); /* a busy server closes its copy a little later */
 }
 
-static void bind_somewhere(int fd, int domain)
-{
-	struct sockaddr_in6 addr = {.sin6_family = (sa_family_t)domain};
-
-	bind(fd, (struct sockaddr *)&addr,
-	     domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(addr));
-}
-
-static void attach_filter(int fd)
-{
-	struct sock_filter all = {BPF_RET | BPF_K, 0, 0, 0xffff};
-	struct sock_fprog program = {1, &all};
-
-	setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
-}
-
-static int make_fd(const struct wire_request *request, enum server_mode mode)
-{
-	int domain = request->domain;
-	int pipe_fds[2];
-	int fd;
-
-	if (mode == SERVER_OTHER_FAMILY)
-		return socket(AF_UNIX, request->type, 0);
-	if (mode == SERVER_OTHER_TYPE)
-		return socket(domain, request->type ^ SOCK_STREAM ^ SOCK_DGRAM, 0);
-	if (mode == SERVER_PIPE) {
-		if (pipe(pipe_fds) < 0)
-			abort();
-		close(pipe_fds[1]);
-		return pipe_fds[0];
-	}
-	fd = socket(domain, request->type | SOCK_CLOEXEC, request->protocol);
-	if (mode == SERVER_BOUND || mode == SERVER_LISTENING)
-		bind_somewhere(fd, domain);
-	if (mode == SERVER_LISTENING)
-		listen(fd, 1);
-	if (mode == SERVER_FILTERED)
-		attach_filter(fd);
-	return fd;
-}
-
 static void stamp(int fd, int conn)
 {
 	struct ucred peer;
@@ -124,29 +69,15 @@ static void stamp(int fd, int conn)
 
 static void answer(int conn, const struct wire_request *request, enum server_mode mode)
 {
-	uint8_t bytes[WIRE_RESPONSE_BYTES + 1] = {0};
-	size_t len = WIRE_RESPONSE_BYTES;
-	int fd = make_fd(request, mode);
-	int fds[2] = {fd, fd};
-	size_t count = mode == SERVER_NO_FD ? 0 : mode == SERVER_TWO_FDS ? 2 : 1;
-	int error = fd < 0 ? errno : 0;
+	uint8_t bytes[WIRE_RESPONSE_BYTES];
+	const size_t len = mode == SERVER_EMPTY ? 0 : sizeof(bytes) - (mode == SERVER_SHORT);
+	int fd = socket(request->domain, request->type | SOCK_CLOEXEC, request->protocol);
+	int error = mode == SERVER_REFUSES ? EPERM : fd < 0 ? errno : 0;
 
-	if (fd < 0 || mode == SERVER_REFUSES)
-		count = 0;
-	if (mode == SERVER_REFUSES || mode == SERVER_ERROR_WITH_FD)
-		error = EPERM;
 	wire_encode_response(error, bytes);
-	if (mode == SERVER_SIGNATURE)
-		bytes[3] = '1';
-	if (mode == SERVER_EMPTY)
-		len = count = 0;
-	if (mode == SERVER_SHORT)
-		len--;
-	if (mode == SERVER_LONG)
-		len++;
 	if (fd >= 0)
 		stamp(fd, conn);
-	reply(conn, bytes, len, fds, count);
+	reply(conn, bytes, len, &fd, error == 0 && mode != SERVER_EMPTY);
 	if (mode == SERVER_STALLS)
 		stall();
 	if (fd >= 0)

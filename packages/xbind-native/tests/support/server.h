@@ -6,28 +6,17 @@
 /* What the server does with a request. */
 enum server_mode {
 	SERVER_GOOD,
-	SERVER_SILENT,        /* takes the request and never replies */
-	SERVER_LINGERS,       /* replies correctly and never closes the connection */
-	SERVER_STALLS,        /* closes late for its first client, and a little for a later one */
-	SERVER_CLOSES,        /* closes the connection instead of replying */
-	SERVER_MISSES,        /* sees only the end of the stream if it comes with the request */
-	SERVER_EMPTY,         /* an empty reply */
-	SERVER_SHORT,         /* a truncated reply */
-	SERVER_LONG,          /* a reply that is a byte too long */
-	SERVER_SIGNATURE,     /* a reply with a request's signature */
-	SERVER_NO_FD,         /* success without a descriptor */
-	SERVER_TWO_FDS,       /* success with two descriptors */
-	SERVER_ERROR_WITH_FD, /* failure with a descriptor */
-	SERVER_PIPE,          /* a descriptor that is no socket */
-	SERVER_OTHER_FAMILY,  /* a socket of another family */
-	SERVER_OTHER_TYPE,    /* a socket of another type */
-	SERVER_BOUND,         /* a socket that is already bound */
-	SERVER_LISTENING,     /* a socket that already listens */
-	SERVER_FILTERED,      /* a socket with a filter on it */
-	SERVER_REFUSES,       /* refuses with EPERM */
-	SERVER_LATER_SILENT,  /* replies to the first request of each connection, and to no other */
-	SERVER_LATER_SHORT,   /* the same, but later replies are truncated */
-	SERVER_LATER_SLOW,    /* delays the second reply of each connection */
+	SERVER_SILENT,       /* takes the request and never replies */
+	SERVER_LINGERS,      /* replies correctly and never closes the connection */
+	SERVER_STALLS,       /* closes late for its first client, and a little for a later one */
+	SERVER_CLOSES,       /* closes the connection instead of replying */
+	SERVER_MISSES,       /* sees only the end of the stream if it comes with the request */
+	SERVER_EMPTY,        /* an empty reply */
+	SERVER_SHORT,        /* a truncated reply */
+	SERVER_REFUSES,      /* refuses with EPERM */
+	SERVER_LATER_SILENT, /* replies to the first request of each connection, and to no other */
+	SERVER_LATER_SHORT,  /* the same, but later replies are truncated */
+	SERVER_LATER_SLOW,   /* delays the second reply of each connection */
 	SERVER_MODES,
 };
 
