@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 
 #define OTHER_PORT 3701
+#define TOLD_MS    5000 /* milliseconds until the error of a datagram */
 
 /* Acts once the socket has been removed from its set, at the last check of its number. */
 static void do_late(void (*act)(void))
@@ -234,6 +235,37 @@ static void test_connected_meanwhile(void)
 	CHECK(is_ready(watched.set));
 }
 
+static int sender;
+
+/* Sends whenever the library waits for the server, until the bind is over. */
+static void send_until_bound(void)
+{
+	watched.is_early = pair_port(watched.fd) == 0;
+	if (!watched.is_early)
+		return;
+	CHECK_EQ(send(sender, "", 1, 0), 1);
+	CHECK_EQ(poll(&(struct pollfd){sender, 0, 0}, 1, TOLD_MS), 1);
+	CHECK_EQ(pair_option(sender, SOL_SOCKET, SO_ERROR), ECONNREFUSED);
+}
+
+static void bind_and_poll(void)
+{
+	bind_watched();
+	if (pair_preloaded())
+		syscall(CALL_PPOLL, &(struct pollfd){.fd = -1}, 1, &(const int64_t[2]){0}, NULL, 0);
+}
+
+/* A datagram that comes during the bind finds no port. A socket that was bound too early could
+ * take datagrams meant for another socket of the port, before the program connects it. */
+static void test_sent_meanwhile(void)
+{
+	sender = pair_socket(SOCK_DGRAM);
+	CHECK_EQ(pair_bind(sender, OTHER_PORT), 0);
+	CHECK_EQ(pair_connect(sender, watched.port), 0);
+	watched.fd = pair_socket(SOCK_DGRAM);
+	run_watched(bind_and_poll, CALL_PPOLL, 1, send_until_bound);
+}
+
 static int descriptors; /* count before bind */
 
 static void bind_counted(void)
@@ -357,6 +389,7 @@ int main(void)
 	RUN_BY(child_run, test_bound_meanwhile);
 	RUN_BY(child_run, test_moved_meanwhile);
 	RUN_BY(child_run, test_connected_meanwhile);
+	RUN_BY(child_run, test_sent_meanwhile);
 	RUN_BY(child_run, test_forked_while_asking);
 	RUN_BY(child_run, test_forked_before_bind);
 	RUN_BY(child_run, test_forked_behind_chroot);
