@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define LONGEST_MS 2000 /* ms; XSOCKET_TIMEOUT_MS is lower */
-#define WAITING_MS 100  /* ms; by then a bind waits for the server */
+#define LONGEST_MS 4500 /* milliseconds; less than the default of XSOCKET_TIMEOUT_MS */
+#define WAITING_MS 100  /* milliseconds; by then a bind waits for the server */
 
 static ino_t inode_of(int fd)
 {
