@@ -1,5 +1,5 @@
 /* A raw client: sends and receives packets and descriptors one by one. */
-import { readdirSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { getPriority, setPriority } from "node:os";
 import {
   AF_INET,
@@ -126,13 +126,17 @@ export async function untilFree(name: string): Promise<void> {
   }
 }
 
-/* Sets the nice value of this thread and of all threads of a process, if this user may. */
-function setNice(pid: number, value: number): void {
+/*
+ * Sets the nice values of this thread and of all threads of a process, and those of their sessions: where the kernel
+ * has autogroup (sched(7)), threads of different sessions compete by the latter.
+ */
+function setNice(pid: number, threads: number, sessions: number): void {
   try {
     for (const thread of [process.pid, ...readdirSync(`/proc/${pid}/task`).map(Number)])
-      setPriority(thread, value);
+      setPriority(thread, threads);
+    for (const id of [process.pid, pid]) writeFileSync(`/proc/${id}/autogroup`, String(sessions));
   } catch {
-    // not below 0 without CAP_SYS_NICE; or the process has ended
+    // not below 0 without CAP_SYS_NICE; no autogroup; or the process has ended
   }
 }
 
@@ -159,11 +163,11 @@ export async function crowdUntil(
     return false;
   };
   const nice = getPriority();
-  setNice(pid, FIRST);
+  setNice(pid, FIRST, FIRST);
   try {
     await eventually("something to come of a crowd", look, CROWD_MS);
   } finally {
-    setNice(pid, nice);
+    setNice(pid, nice, 0);
   }
 }
 
