@@ -2,7 +2,7 @@
  * The packages under Bun for arm64, in the emulator of qemu-user: `./dev check` fetches that Bun
  * and builds the libraries, and names both in the environment. The C tests run there, too, by ctest.
  */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, test as testAnywhere } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Session, xsocket } from "@xsocket/client";
@@ -31,7 +31,9 @@ function spawn(place: Place, script: string, ...args: readonly string[]) {
   return place.spawn(argv, { env: { XSOCKET_LIBDIR: LIBRARIES } });
 }
 
-describe.skipIf(BUN === undefined)("on arm64, emulated", () => {
+const test = testAnywhere.skipIf(BUN === undefined);
+
+describe("on arm64, emulated", () => {
   test("a server hands out sockets, one for each connection and several over one", async () => {
     await using target = await createNamespace();
     using dir = tempDir();

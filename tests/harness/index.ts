@@ -19,6 +19,8 @@
  * A test that needs a user namespace is test.skipIf(isChrooted). Where there are no new namespaces at all,
  * scripts/steps.sh leaves out every file with a test that makes one, unless it has the word isContained:
  * such a file is run, and what needs a namespace in it is test.skipIf(isContained).
+ *
+ * Not describe.skipIf(): Bun counts the tests in it whatever -t says, so that a name that no test has would not fail.
  */
 export { createNamespace, type Namespace } from "./namespace.ts";
 export { descriptors, leaked } from "./descriptors.ts";

@@ -33,8 +33,10 @@ test("the backlog is the given one, or else Bun's or Node's default", async () =
 /* What ss prints for a listening socket. */
 const isV6Only = /v6only:1/;
 
-describe.skipIf(!hasIpv6)("options take effect in", () => {
-  test("serve", async () => {
+const testIpv6 = test.skipIf(!hasIpv6);
+
+describe("options take effect in", () => {
+  testIpv6("serve", async () => {
     const tls = await webCertificate();
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
@@ -78,7 +80,7 @@ describe.skipIf(!hasIpv6)("options take effect in", () => {
     await expect(serve({ ...empty, idleTimeout: 1000 })).rejects.toThrow("idleTimeout");
   });
 
-  test("nodeBind, those of createSocket included", async () => {
+  testIpv6("nodeBind, those of createSocket included", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     const made = { type: "udp6", ipv6Only: true, reusePort: true } as const;
@@ -93,7 +95,7 @@ describe.skipIf(!hasIpv6)("options take effect in", () => {
     for (const socket of [one, two]) socket.close();
   });
 
-  test("listen and connect", async () => {
+  testIpv6("listen and connect", async () => {
     await using server = await startServer({ place: "own" });
     using session = new Session({ via: server.path });
     const ended = Promise.withResolvers<string>();

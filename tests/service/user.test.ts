@@ -1,5 +1,5 @@
 /* --user: the server becomes another user. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, test as testAnywhere } from "bun:test";
 import {
   chmodSync,
   chownSync,
@@ -46,7 +46,9 @@ function servingAsDaemon(dir: TempDir, ...words: readonly string[]): string[] {
   return xsocketForEveryone(dir, ["serve", ...words, ...AS_DAEMON]);
 }
 
-describe.if(isRoot)("as root", () => {
+const test = testAnywhere.if(isRoot);
+
+describe("as root", () => {
   test("--user leaves only CAP_CHOWN in every thread, and sockets are still stamped", async () => {
     await using target = await createNamespace();
     const args = [...AS_DAEMON, "--mode", "0666", "--threads", "2"];

@@ -1,5 +1,5 @@
 /* What the server and its clients make of each other's users. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, test as testAnywhere } from "bun:test";
 import { chmodSync, chownSync, mkdirSync, readdirSync } from "node:fs";
 import {
   asOrdinaryUser,
@@ -50,7 +50,9 @@ const AS_NOBODY = within("65534 0 1\\n");
 /* A server that other users reach. */
 const SHARED = { forEveryone: true, args: ["--mode", "0666", "--threads", "1"] };
 
-describe.if(isRoot)("as root", () => {
+const test = testAnywhere.if(isRoot);
+
+describe("as root", () => {
   test("a user cannot share another's port", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ ...SHARED, place: target });
@@ -69,7 +71,7 @@ describe.if(isRoot)("as root", () => {
     expect(program.stderr.match(/CAP_CHOWN prevents it/g)).toHaveLength(1);
   });
 
-  test.skipIf(isChrooted)(
+  testAnywhere.skipIf(!isRoot || isChrooted)(
     "stamps other users' sockets when one user is unmapped in the server's namespace",
     async () => {
       await using target = await createNamespace();
@@ -183,7 +185,7 @@ describe.if(isRoot)("as root", () => {
     expect(client.ask()).toBe(0);
   });
 
-  test.skipIf(isChrooted)(
+  testAnywhere.skipIf(!isRoot || isChrooted)(
     "a server that runs as nobody in a user namespace trusts no unmapped user",
     async () => {
       using dir = tempDir();
@@ -199,7 +201,7 @@ describe.if(isRoot)("as root", () => {
     },
   );
 
-  test.skipIf(isChrooted)(
+  testAnywhere.skipIf(!isRoot || isChrooted)(
     "a client that runs as nobody in a user namespace trusts no unmapped server",
     async () => {
       using dir = tempDir();
@@ -211,7 +213,7 @@ describe.if(isRoot)("as root", () => {
     },
   );
 
-  test.skipIf(isChrooted)(
+  testAnywhere.skipIf(!isRoot || isChrooted)(
     "refuses a user unmapped in the server's user namespace and logs why",
     async () => {
       await using target = await createNamespace();
@@ -226,13 +228,16 @@ describe.if(isRoot)("as root", () => {
     },
   );
 
-  test.skipIf(isChrooted)("reports a group that is unmapped in the user namespace", async () => {
-    using dir = tempDir();
-    const args = ["serve", dir.join("control"), "--group", "1"];
-    const { code, stderr } = await here.run(["unshare", "--map-root-user", XSOCKET, ...args]);
-    expect(stderr).toEndWith(
-      "to group 1: EINVAL. Name one that this user namespace has (/proc/self/gid_map), or leave --group out\n",
-    );
-    expect(code).toBe(1);
-  });
+  testAnywhere.skipIf(!isRoot || isChrooted)(
+    "reports a group that is unmapped in the user namespace",
+    async () => {
+      using dir = tempDir();
+      const args = ["serve", dir.join("control"), "--group", "1"];
+      const { code, stderr } = await here.run(["unshare", "--map-root-user", XSOCKET, ...args]);
+      expect(stderr).toEndWith(
+        "to group 1: EINVAL. Name one that this user namespace has (/proc/self/gid_map), or leave --group out\n",
+      );
+      expect(code).toBe(1);
+    },
+  );
 });

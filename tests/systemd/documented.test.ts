@@ -1,10 +1,12 @@
 /* What docs/ adds to our units, under a booted systemd: ACLs, drop-ins and other lines. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, test as testAnywhere } from "bun:test";
 import { seenCommand, textOf } from "../harness/index.ts";
 import { ALICE, answerOf, ask, BOB, boot, BUN, CLIENT, GATE, MACHINE_ROOT } from "./machine.ts";
 
 /* Skipped without a machine; ./dev check has a separate step for these tests. */
-describe.skipIf(MACHINE_ROOT === undefined)("under a booted systemd", () => {
+const test = testAnywhere.skipIf(MACHINE_ROOT === undefined);
+
+describe("under a booted systemd", () => {
   test("an ACL on the directory lets one user in, also after restarts", async () => {
     await using machine = await boot();
     await machine.shell("systemctl start xsocket");

@@ -1,5 +1,5 @@
 /* Our units under a booted systemd. scripts/systemd-test.sh makes the machine's root and runs this. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, test as testAnywhere } from "bun:test";
 import { seenCommand } from "../harness/index.ts";
 import { ALICE, ask, boot, BUN, CLIENT, DEFAULT, GATE, MACHINE_ROOT } from "./machine.ts";
 
@@ -10,7 +10,9 @@ const RESTARTED = /^[12]$/;
 const KILL = "kill -KILL $(systemctl show --value -p MainPID xsocket)";
 
 /* Skipped without a machine; ./dev check has a separate step for these tests. */
-describe.skipIf(MACHINE_ROOT === undefined)("under a booted systemd", () => {
+const test = testAnywhere.skipIf(MACHINE_ROOT === undefined);
+
+describe("under a booted systemd", () => {
   test("the service starts, reports its status, and stops", async () => {
     await using machine = await boot();
     await machine.shell("systemctl start xsocket");

@@ -44,8 +44,10 @@ async function shellAsNobody(
   return out;
 }
 
-describe.skipIf(process.geteuid?.() !== 0)("execAs() as root: the new program", () => {
-  test("has the user's ids, only CAP_CHOWN, and no_new_privs", async () => {
+const testAsRoot = test.if(process.geteuid?.() === 0);
+
+describe("execAs() as root: the new program", () => {
+  testAsRoot("has the user's ids, only CAP_CHOWN, and no_new_privs", async () => {
     const status = await shellAsNobody("cat /proc/self/status");
     expect(status).toContain("Uid:\t65534\t65534\t65534\t65534");
     expect(status).toContain("Gid:\t65533\t65533\t65533\t65533");
@@ -55,14 +57,14 @@ describe.skipIf(process.geteuid?.() !== 0)("execAs() as root: the new program", 
     expect(status).toContain("NoNewPrivs:\t1");
   });
 
-  test("has the socket at descriptor 3, the directory at 4, and no others", async () => {
+  testAsRoot("has the socket at descriptor 3, the directory at 4, and no others", async () => {
     const found = await shellAsNobody("readlink /proc/$$/fd/3 /proc/$$/fd/4; ls /proc/$$/fd");
     expect(found.split("\n").slice(0, 2)).toEqual(["/etc/hostname", "/usr"]);
     const numbers = found.trim().split("\n").slice(2).map(Number);
     expect(numbers.filter((fd) => fd !== 255)).toEqual([0, 1, 2, 3, 4]);
   });
 
-  test("keeps the process id and the environment and gets LISTEN_FDNAMES", async () => {
+  testAsRoot("keeps the process id and the environment and gets LISTEN_FDNAMES", async () => {
     const script = 'test "$LISTEN_PID" = $$ && echo "$LISTEN_FDS $LISTEN_FDNAMES $KEPT"';
     expect(await shellAsNobody(script, { KEPT: "ä b" })).toBe("1 xsocket-bound ä b\n");
     expect(await shellAsNobody(script, { KEPT: "" }, false)).toBe("1 xsocket \n");
