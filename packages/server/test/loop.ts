@@ -79,17 +79,42 @@ export function waitForOrder(_: number, pairs: Uint32Array): number {
   return 1;
 }
 
-/** Waits that end with events of the connection, then with an order to stop. */
-export function waitOnce(events: number, orders: Order[]): Syscalls["epollWait"] {
-  const waits = [
-    [events, CONNECTION],
-    [EPOLLIN, WAKE_DATA],
-  ];
+/** Waits that end with events of the connection as long as that holds, then with an order to stop. */
+export function waitWhile(
+  goesOn: () => boolean,
+  orders: Order[],
+  events = EPOLLIN,
+): Syscalls["epollWait"] {
   return (_, pairs) => {
-    if (waits.length === 1) orders.push({ kind: "stop" });
-    pairs.set(waits.shift() ?? []);
+    const hasMore = goesOn();
+    if (!hasMore) orders.push({ kind: "stop" });
+    pairs.set(hasMore ? [events, CONNECTION] : [EPOLLIN, WAKE_DATA]);
     return 1;
   };
+}
+
+/** Has a thread take events of the connection as long as that holds, then an order to stop. */
+export function serveWhile(
+  goesOn: () => boolean,
+  memory: Memory,
+  kernel: Partial<Syscalls>,
+  send?: Channel["send"],
+  events?: number,
+): void {
+  const orders: Order[] = [];
+  const epollWait = waitWhile(goesOn, orders, events);
+  threadOne(memory, orders, { epollWait, ...kernel }, send).run();
+}
+
+/** Holds at first. */
+export function once(): () => boolean {
+  let left = 1;
+  return () => left-- > 0;
+}
+
+/** Has a thread take one event of the connection, then an order to stop. */
+export function serveOnce(...rest: Tail<Parameters<typeof serveWhile>>): void {
+  serveWhile(once(), ...rest);
 }
 
 /**

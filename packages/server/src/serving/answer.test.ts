@@ -1,19 +1,21 @@
 import { expect, test } from "bun:test";
 import { AF_NETLINK, AF_PACKET, encode, SOCK_RAW } from "@xsocket/protocol";
-import { EPOLLHUP, EPOLLIN, errno, type Syscalls } from "@xsocket/xbind-native";
+import { EPOLLHUP, errno, type Syscalls } from "@xsocket/xbind-native";
 import {
   CONNECTION,
   DESCRIPTORS,
   idleConnection,
   receiveRequest,
   threadOne,
-  waitOnce,
+  serveOnce,
+  serveWhile,
+  waitWhile,
+  once,
 } from "../../test/loop.ts";
 import { threadOptions } from "../../test/thread.ts";
 import { UNREAD } from "../memory/flight.ts";
 import { COUNTER, FIELD, STATE, THREAD } from "../memory/memory.ts";
 import { readStats } from "../stats.ts";
-import { WAKE_DATA } from "./acceptor.ts";
 import type { Order } from "./thread.ts";
 
 test.each([
@@ -21,14 +23,11 @@ test.each([
   ["a read that was interrupted", -errno.EINTR, 1],
 ])("does not count %s as malformed", (_, length, open) => {
   const { memory, shared } = idleConnection(1);
-  const orders: Order[] = [];
   let left = -1;
-  const kernel = {
-    epollWait: waitOnce(EPOLLIN, orders),
+  serveOnce(memory, {
     eventfdTake: () => ((left = shared.connections()), 0),
     receivePacket: () => length,
-  };
-  threadOne(memory, orders, kernel).run();
+  });
   expect([left, shared.sum(COUNTER.malformed)]).toEqual([open, 0]);
 });
 
@@ -36,14 +35,8 @@ test("counts a client held back for slow closes as refused", () => {
   const { memory, shared } = idleConnection(1);
   const request = encode({ kind: "request", domain: AF_PACKET, type: SOCK_RAW, protocol: 0 });
   const requests = Array.from({ length: 9 }, () => request); // eight are on credit
-  const orders: Order[] = [];
   let now = 0;
-  const kernel = {
-    epollWait(_: number, pairs: Uint32Array) {
-      if (requests.length === 0) orders.push({ kind: "stop" });
-      pairs.set(requests.length > 0 ? [EPOLLIN, CONNECTION] : [EPOLLIN, WAKE_DATA]);
-      return 1;
-    },
+  serveWhile(() => requests.length > 0, memory, {
     receivePacket(_: number, packet: Uint8Array) {
       const asked = requests.shift();
       packet.set(asked ?? []);
@@ -54,8 +47,7 @@ test("counts a client held back for slow closes as refused", () => {
     poll: () => EPOLLHUP,
     sendQueue: () => 0,
     monotonic: () => now,
-  };
-  threadOne(memory, orders, kernel).run();
+  });
   expect(readStats(shared)).toMatchObject({ granted: 8, refusedInFlight: 1, failed: 0 });
 });
 
@@ -70,7 +62,7 @@ test("a client that has gone makes room for another socket in flight", () => {
     shared.flight.setUnread(fd, UNREAD.socket);
   }
   const orders: Order[] = [];
-  const wait = waitOnce(EPOLLIN, orders);
+  const wait = waitWhile(once(), orders);
   const kernel: Partial<Syscalls> = {
     epollWait(epoll, pairs, max, waitMs, lookUs) {
       if (waitMs !== 0) return wait(epoll, pairs, max, waitMs, lookUs);
@@ -88,14 +80,7 @@ test("a client that has gone makes room for another socket in flight", () => {
 
 test("a socket that was handed over is not the thread's any more", () => {
   const { memory, shared } = idleConnection(1);
-  const orders: Order[] = [];
-  const kernel = {
-    epollWait: waitOnce(EPOLLIN, orders),
-    receivePacket: receiveRequest,
-    socket: () => 99,
-    sendQueue: () => 0,
-  };
-  threadOne(memory, orders, kernel).run();
+  serveOnce(memory, { receivePacket: receiveRequest, socket: () => 99, sendQueue: () => 0 });
   expect(readStats(shared).granted).toBeGreaterThan(0);
   expect(shared.thread(1, THREAD.scratch)).toBe(-1); // else it would be closed again after a failure
 });
@@ -105,15 +90,8 @@ test.each([
   ["the status", encode({ kind: "status-request" })],
 ])("reads no further from a client that has yet to receive %s", (_, request) => {
   const { memory } = idleConnection(1);
-  const orders: Order[] = [];
-  const again = waitOnce(EPOLLIN, orders);
   let [waits, reads, readBefore] = [0, 0, -1];
-  const kernel = {
-    epollWait(epoll: number, pairs: Uint32Array, ...rest: [number, number, number]) {
-      if (waits++ > 0) return again(epoll, pairs, ...rest);
-      pairs.set([EPOLLIN, CONNECTION]);
-      return 1;
-    },
+  serveWhile(() => waits++ < 2, memory, {
     eventfdTake: () => ((readBefore = reads), 0),
     receivePacket(__: number, packet: Uint8Array) {
       reads++;
@@ -121,7 +99,6 @@ test.each([
       return request.byteLength;
     },
     sendQueue: () => 768,
-  };
-  threadOne(memory, orders, kernel).run();
+  });
   expect(readBefore).toBe(1);
 });

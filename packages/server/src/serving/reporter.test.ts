@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { EPOLLIN, errno } from "@xsocket/xbind-native";
+import { errno } from "@xsocket/xbind-native";
 import { tempDir } from "../../../../tests/harness/temp.ts";
 import {
   CONNECTION,
@@ -8,14 +8,12 @@ import {
   idleConnection,
   logTo,
   receiveRequest,
-  threadOne,
-  waitOnce,
+  serveOnce,
+  serveWhile,
 } from "../../test/loop.ts";
 import { threadContext, threadOptions } from "../../test/thread.ts";
-import { WAKE_DATA } from "./acceptor.ts";
 import { Peer } from "./peer.ts";
 import { Reporter } from "./reporter.ts";
-import type { Order } from "./thread.ts";
 
 test.each([
   [
@@ -29,36 +27,28 @@ test.each([
   "logs a socket that a rule allows and the kernel refuses only if it is forbidden (errno %d)",
   (error, sentences) => {
     const { memory } = idleConnection(1);
-    const orders: Order[] = [];
     const said: string[] = [];
     let requests = 1;
     const kernel = {
-      epollWait: waitOnce(EPOLLIN, orders),
       receivePacket: (fd: number, bytes: Uint8Array) =>
         requests-- > 0 ? receiveRequest(fd, bytes) : -errno.EAGAIN,
       socket: () => -error,
     };
-    threadOne(memory, orders, kernel, logTo(said)).run();
+    serveOnce(memory, kernel, logTo(said));
     expect(said).toEqual(sentences);
   },
 );
 
 test("logs a lack of descriptors even in a second with many forbidden sockets", () => {
   const { memory } = idleConnection(1);
-  const orders: Order[] = [];
   const said: string[] = [];
   let left = 30; // more than are said in a second
   const kernel = {
-    epollWait(_: number, pairs: Uint32Array) {
-      if (left < 0) orders.push({ kind: "stop" });
-      pairs.set(left < 0 ? [EPOLLIN, WAKE_DATA] : [EPOLLIN, CONNECTION]);
-      return 1;
-    },
     sendQueue: () => 0,
     receivePacket: receiveRequest,
     socket: () => (left-- > 0 ? -errno.EPERM : -errno.EMFILE),
   };
-  threadOne(memory, orders, kernel, logTo(said)).run();
+  serveWhile(() => left >= 0, memory, kernel, logTo(said));
   expect(said.filter((message) => !message.includes("EPERM"))).toEqual([
     "cannot make sockets for now: EMFILE. Raise the limit of open files (ulimit -n, LimitNOFILE=)",
   ]);
@@ -66,22 +56,16 @@ test("logs a lack of descriptors even in a second with many forbidden sockets", 
 
 test("logs ETOOMANYREFS once until a socket is handed over", () => {
   const { memory } = idleConnection(1);
-  const orders: Order[] = [];
   const said: string[] = [];
   const answers = [false, false, true, false];
   const kernel = {
-    epollWait(_: number, pairs: Uint32Array) {
-      if (answers.length === 0) orders.push({ kind: "stop" });
-      pairs.set([EPOLLIN, answers.length === 0 ? WAKE_DATA : CONNECTION]);
-      return 1;
-    },
     sendQueue: () => 0,
     receivePacket: receiveRequest,
     socket: () => CONNECTION + 1,
     sendPacket: (_: number, __: Uint8Array, length: number, socket: number) =>
       socket < 0 || answers.shift() ? length : -errno.ETOOMANYREFS,
   };
-  threadOne(memory, orders, kernel, logTo(said)).run();
+  serveWhile(() => answers.length > 0, memory, kernel, logTo(said));
   const words = "cannot hand sockets over for now: ETOOMANYREFS. ";
   expect(said.map((message) => message.slice(0, words.length))).toEqual([words, words]);
 });

@@ -18,7 +18,8 @@ import {
   threadAt,
   threadOne,
   waitForOrder,
-  waitOnce,
+  serveOnce,
+  serveWhile,
 } from "../../test/loop.ts";
 import { threadContext, threadOptions } from "../../test/thread.ts";
 import { UNREAD } from "../memory/flight.ts";
@@ -43,9 +44,7 @@ function after(events: number, owner: number, before: number = STATE.idle, hasAs
   shared.set(CONNECTION, FIELD.state, before);
   shared.touch(CONNECTION, sys.monotonic());
   const found = { state: -1, isRead: false };
-  const orders: Order[] = [];
   const kernel = {
-    epollWait: waitOnce(events, orders),
     eventfdTake: () => ((found.state = shared.get(CONNECTION, FIELD.state)), 0),
     poll: () => 0, // the peer of the connection that has the number now is there, and silent
     receivePacket(fd: number, bytes: Uint8Array) {
@@ -54,7 +53,7 @@ function after(events: number, owner: number, before: number = STATE.idle, hasAs
     },
     socket: () => -errno.EMFILE,
   };
-  threadOne(memory, orders, kernel).run();
+  serveOnce(memory, kernel, undefined, events);
   return { ...found, isOpen: shared.get(CONNECTION, FIELD.state) !== STATE.free };
 }
 
@@ -80,15 +79,9 @@ test("keeps a connection when the thread chosen for it dies", () => {
   shared.set(CONNECTION, FIELD.state, STATE.fresh);
   shared.setThread(0, THREAD.serves, 1);
   shared.setThread(1, THREAD.load, 5);
-  const orders: Order[] = [];
   let requests = 2;
   let owner = -1;
   const kernel = {
-    epollWait(_: number, pairs: Uint32Array) {
-      if (requests < 0) orders.push({ kind: "stop" });
-      pairs.set(requests-- > 0 ? [EPOLLIN, CONNECTION] : [EPOLLIN, WAKE_DATA]);
-      return 1;
-    },
     receivePacket: receiveRequest,
     socket: () => -errno.EMFILE,
     sendQueue: () => 0,
@@ -101,7 +94,7 @@ test("keeps a connection when the thread chosen for it dies", () => {
       return 0;
     },
   };
-  threadOne(memory, orders, kernel).run();
+  serveWhile(() => requests-- > 0, memory, kernel);
   expect(owner).toBe(1);
   expect(shared.thread(0, THREAD.inbox)).toBe(-1);
   expect(shared.connections()).toBe(0);
@@ -168,27 +161,23 @@ test.each([
 
 test("closes and logs a connection that epoll has no room for", () => {
   const { memory, shared } = idleConnection(1);
-  const orders: Order[] = [];
   const said: string[] = [];
   let left = -1;
   const kernel = {
-    epollWait: waitOnce(EPOLLIN, orders),
     eventfdTake: () => ((left = shared.connections()), 0), // before the end, which closes all
     receivePacket: () => -errno.EAGAIN,
     epollCtl: (_: number, _operation: number, fd: number) =>
       fd === CONNECTION ? -errno.ENOSPC : 0,
   };
-  threadOne(memory, orders, kernel, logTo(said)).run();
+  serveOnce(memory, kernel, logTo(said));
   expect(said).toEqual([expect.stringContaining("epoll_ctl gives ENOSPC")]);
   expect(left).toBe(0);
 });
 
 test("an exception closes the connection and its new socket once each", () => {
   const { memory, shared } = idleConnection(1);
-  const orders: Order[] = [];
   const closed: number[] = [];
   const kernel = {
-    epollWait: waitOnce(EPOLLIN, orders),
     receivePacket: receiveRequest,
     socket: () => CONNECTION + 1,
     sendPacket() {
@@ -196,7 +185,7 @@ test("an exception closes the connection and its new socket once each", () => {
     },
     close: (fd: number) => closed.push(fd),
   };
-  threadOne(memory, orders, kernel).run();
+  serveOnce(memory, kernel);
   expect(closed).toEqual([CONNECTION + 1, CONNECTION]);
   expect(shared.thread(1, THREAD.scratch)).toBe(-1);
   expect([shared.get(CONNECTION, FIELD.state), shared.connections()]).toEqual([STATE.free, 0]);
