@@ -1,6 +1,6 @@
 /* Connections made by connect(). */
 import { describe, expect, test } from "bun:test";
-import { connect, type Limits, listen, listenSync, Session, XSocketError } from "@xsocket/client";
+import { connect, type Limits, listen, listenSync, Session } from "@xsocket/client";
 import {
   createNamespace,
   eventually,
@@ -87,8 +87,7 @@ describe("a connection", () => {
           connectError: (socket, error) => void told.push(socket.data, error),
         },
       });
-      const error: unknown = await connecting.catch((reason: unknown) => reason);
-      expect(error).toBeInstanceOf(XSocketError);
+      const error = await rejection(connecting);
       expect(error).toMatchObject({ code, step });
       if (step === "connect") expect(told).toEqual([5, error]);
     }
