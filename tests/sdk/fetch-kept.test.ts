@@ -278,7 +278,7 @@ test("a new connection resumes an earlier TLS session as Bun's own do, if that w
   await using server = await startServer();
   const resumed: boolean[] = [];
   const answer = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nhi";
-  const web = createServer({ key, cert }, (client) => {
+  await using web = createServer({ key, cert }, (client) => {
     resumed.push(client.isSessionReused());
     client.once("data", () => client.end(answer));
   });
@@ -309,7 +309,6 @@ test("a new connection resumes an earlier TLS session as Bun's own do, if that w
   const none = new HttpsAgent(through, { maxCachedSessions: 0 });
   for (let i = 0; i < 2; i++) await got(none);
   expect(resumed).toEqual(Array<boolean>(6).fill(false));
-  web.close();
 });
 
 test("fetchVia offers HTTP/1.1 in the TLS handshake and nothing else, as fetch does", async () => {
@@ -317,7 +316,7 @@ test("fetchVia offers HTTP/1.1 in the TLS handshake and nothing else, as fetch d
   await using server = await startServer();
   const taken: unknown[] = [];
   const ALPNProtocols = ["h2", "http/1.1"];
-  const web = createServer({ key, cert, ALPNProtocols }, (client) => {
+  await using web = createServer({ key, cert, ALPNProtocols }, (client) => {
     taken.push(client.alpnProtocol);
     client.once("data", () => client.end("HTTP/1.1 204 None\r\nconnection: close\r\n\r\n"));
   });
@@ -327,7 +326,6 @@ test("fetchVia offers HTTP/1.1 in the TLS handshake and nothing else, as fetch d
     for (const tls of [{ ca: cert }, { ca: cert, ALPNProtocols: "h2" }])
       await form(`https://${hostname}:${portOfServer(web)}/`, { tls });
   expect(taken).toEqual(Array(4).fill("http/1.1"));
-  web.close();
 });
 
 test("a POST that a redirect turns into a GET drops its content headers", async () => {

@@ -77,7 +77,7 @@ test("HttpsAgent sends the host as SNI, servername in its place, and none for an
   const { key, cert } = await webCertificate();
   await using server = await startServer();
   const names: unknown[] = [];
-  const web = tls.createServer({ key, cert }, (client) => {
+  await using web = tls.createServer({ key, cert }, (client) => {
     names.push(client.servername);
     client.once("data", () => client.end("HTTP/1.1 204 None\r\nconnection: close\r\n\r\n"));
   });
@@ -92,7 +92,6 @@ test("HttpsAgent sends the host as SNI, servername in its place, and none for an
     await once(https.get({ ...to, port: portOf(web), ca: cert, agent }), "response");
   expect(names).toEqual(["web.test", "web.test", false, false]); // false for none
   agent.destroy();
-  web.close();
 });
 
 test("a socket of an agent emits connect and ready once its request has it, as one of Node's agents does", async () => {

@@ -12,7 +12,7 @@ test("a body that a node:http server does not read stays with the client", async
   await using server = await startServer();
   const length = 64 * 1024 * 1024;
   const asked = Promise.withResolvers<[http.IncomingMessage, http.ServerResponse]>();
-  const web = http.createServer((request, response) => {
+  await using web = http.createServer((request, response) => {
     if (request.method === "GET") response.end("next");
     else asked.resolve([request, response]);
   });
@@ -31,7 +31,6 @@ test("a body that a node:http server does not read stays with the client", async
   const answer = (await client.toArray()).join("");
   expect(answer).toContain(`\r\n\r\n${length}HTTP/1.1 200 OK`);
   expect(answer).toEndWith("\r\n\r\nnext");
-  web.close();
 });
 
 /** Fails at the first chunk, after a while. */
@@ -48,7 +47,7 @@ test.each<[string, (request: http.IncomingMessage) => Promise<unknown>]>([
 ])("the rest of a body that is given up %s does not hold up the next request", async (_, read) => {
   await using server = await startServer();
   const length = 8 * 1024 * 1024;
-  const web = http.createServer(async (request, response) => {
+  await using web = http.createServer(async (request, response) => {
     if (request.method === "POST") await read(request);
     response.end(request.method);
   });
@@ -58,12 +57,11 @@ test.each<[string, (request: http.IncomingMessage) => Promise<unknown>]>([
   client.write(Buffer.alloc(length));
   client.write("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
   expect((await client.toArray()).join("")).toMatch(/\r\n\r\nPOST.*\r\n\r\nGET$/s);
-  web.close();
 });
 
 test("a body that has arrived in full and is not read does not hold up the next request", async () => {
   await using server = await startServer();
-  const web = http.createServer((request, response) => response.end(request.url));
+  await using web = http.createServer((request, response) => response.end(request.url));
   await nodeListen(web, { via: server.path, host: "127.0.0.1" });
   const body = "b".repeat(70_000); // more than a request buffers for its reader
   const client = connect(portOf(web), "127.0.0.1");
@@ -73,14 +71,13 @@ test("a body that has arrived in full and is not read does not hold up the next 
   await eventually("an answer", () => answers.includes("200 OK"));
   client.write("GET /next HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
   await eventually("the next one", () => answers.endsWith("/next"));
-  web.close();
 });
 
 test("a slow reader gets the whole body even if the request is answered at once", async () => {
   await using server = await startServer();
   const { promise, resolve } = Promise.withResolvers<string>();
   let seen = "";
-  const web = http.createServer((request, response) => {
+  await using web = http.createServer((request, response) => {
     request.on("data", (chunk) => {
       seen += String(chunk);
       request.pause();
@@ -95,7 +92,6 @@ test("a slow reader gets the whole body even if the request is answered at once"
   client.write(`${head}3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n`);
   expect(await promise).toBe("onetwo");
   client.destroy();
-  web.close();
 });
 
 test("a node:http server takes no more requests from a client that does not read the answers", async () => {
@@ -103,7 +99,7 @@ test("a node:http server takes no more requests from a client that does not read
   const count = 20_000;
   const page = "p".repeat(3000);
   let taken = 0;
-  const web = http.createServer((_, response) => {
+  await using web = http.createServer((_, response) => {
     taken += 1;
     response.end(page);
   });
@@ -117,5 +113,4 @@ test("a node:http server takes no more requests from a client that does not read
   const answers = (await client.toArray()).join("");
   expect(answers.split(page)).toHaveLength(count + 1);
   expect(taken).toBe(count);
-  web.close();
 });

@@ -74,7 +74,7 @@ test.skipIf(!hasIpv6)(
 test("a body that is still sent after its answer may take requestTimeout, but may not stall", async () => {
   await using server = await startServer();
   const { promise, resolve } = Promise.withResolvers<string>();
-  const web = http.createServer((request, response) => {
+  await using web = http.createServer((request, response) => {
     let body = "";
     request.on("data", (data) => void (body += String(data))).on("end", () => resolve(body));
     response.end("answered");
@@ -102,7 +102,6 @@ test("a body that is still sent after its answer may take requestTimeout, but ma
   clearInterval(drip);
   web.requestTimeout = 60_000;
   expect((await exchange(port, `${head}9\r\n\r\nabc`))[1]).toBe(true);
-  web.close();
 });
 
 test.each([
@@ -158,7 +157,7 @@ test.each([
 
 test("a connection that is reset in the middle of its answer can be garbage-collected", async () => {
   await using server = await startServer();
-  const web = http.createServer((_, response) => void response.write("half "));
+  await using web = http.createServer((_, response) => void response.write("half "));
   web.keepAliveTimeout = 60_000;
   await nodeListen(web, { via: server.path, host: "127.0.0.1" });
   const seen: WeakRef<object>[] = [];
@@ -173,7 +172,6 @@ test("a connection that is reset in the middle of its answer can be garbage-coll
     Bun.gc(true);
     return seen.filter((socket) => socket.deref()).length < 10;
   });
-  await new Promise((resolve) => void web.close(resolve));
 });
 
 test("the timeout of a server ends a connection or emits 'timeout', and limits of 0 mean none", async () => {
@@ -208,7 +206,7 @@ test("requests past maxRequestsPerSocket are answered with 503", async () => {
 
 test("a node:http server drops connections past maxConnections", async () => {
   await using control = await startServer();
-  const web = http.createServer((_, response) => response.end("hello"));
+  await using web = http.createServer((_, response) => response.end("hello"));
   await nodeListen(web, { via: control.path, host: "127.0.0.1" });
   web.maxConnections = 1;
   const dropped = once(web, "drop");
@@ -220,5 +218,4 @@ test("a node:http server drops connections past maxConnections", async () => {
   await eventually("the other one to be closed", () => other.closed);
   expect(kept.closed).toBe(false);
   kept.destroy();
-  await new Promise((resolve) => void web.close(resolve));
 });

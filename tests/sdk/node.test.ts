@@ -132,7 +132,7 @@ test("servers and sockets that are already bound or of a wrong kind are rejected
 test("a node:http server sends header values as Latin-1, and the text of its listeners as UTF-8", async () => {
   await using server = await startServer();
   const via = server.path;
-  const web = http.createServer((_, response) => {
+  await using web = http.createServer((_, response) => {
     response.setHeader("x-name", "grün");
     response.end("grün");
   });
@@ -149,13 +149,12 @@ test("a node:http server sends header values as Latin-1, and the text of its lis
   expect(answer.toString()).toEndWith("grün");
   expect((await ask("upgrade")).toString()).toBe("grün");
   expect((await ask("\0")).toString()).toBe("grün");
-  web.close();
 });
 
 test("a node:http server answers upgrades and bad requests itself once their listeners are gone", async () => {
   await using server = await startServer();
   const via = server.path;
-  const web = http.createServer((_, response) => void response.end("page"));
+  await using web = http.createServer((_, response) => void response.end("page"));
   for (const event of ["upgrade", "clientError"])
     web.once(event, (_, socket: Socket) => socket.end("once"));
   await nodeListen(web, { via, host: "127.0.0.1" });
@@ -171,7 +170,6 @@ test("a node:http server answers upgrades and bad requests itself once their lis
     expect(await ask(head)).toBe("once");
     expect(await ask(head)).toEndWith(answer);
   }
-  web.close();
 });
 
 test("an empty host means the default, as for Node", async () => {
