@@ -18,7 +18,8 @@ static struct {
 	int fd, set;
 	uint16_t port;
 	void (*body)(void);
-	unsigned call, argument;
+	long call;
+	unsigned argument;
 	_Atomic int listener, is_over; /* of the filter's notifications */
 	bool is_early;                 /* act() sets it to be called again at the next call */
 } watched = {.port = 3700};
@@ -109,7 +110,7 @@ static inline void run_watched(void (*body)(void), long call, unsigned argument,
 	bool told = false;
 
 	watched.body = body;
-	watched.call = (unsigned)call;
+	watched.call = call;
 	watched.argument = argument;
 	CHECK_EQ(pthread_create(&thread, NULL, run_filtered, NULL), 0);
 	while (!watched.is_over) {
