@@ -226,11 +226,12 @@ static void try_given(uid_t uid, gid_t gid)
 	close(fd);
 }
 
-/* The flags and owner of the open file and the mode of the inode are kept. */
+/* The flags of the descriptor, those and the owner of the open file, and the mode of the inode are
+ * kept. */
 static void try_file(void)
 {
 	struct f_owner_ex owner = {.type = F_OWNER_PGRP};
-	int fd = pair_socket(SOCK_STREAM);
+	int fd = pair_socket(SOCK_STREAM | SOCK_CLOEXEC);
 	struct stat status;
 
 	fcntl(fd, F_SETFL, O_NOATIME | O_APPEND);
@@ -239,8 +240,8 @@ static void try_file(void)
 	CHECK_EQ(pair_bind(fd, port++), 0);
 	CHECK_EQ(fcntl(fd, F_GETOWN_EX, &owner), 0);
 	CHECK_EQ(fstat(fd, &status), 0);
-	printf("file: flags %x, owner %d, mode %o\n", (unsigned)fcntl(fd, F_GETFL), owner.type,
-	       status.st_mode);
+	printf("file: flags %x %x, owner %d, mode %o\n", (unsigned)fcntl(fd, F_GETFD),
+	       (unsigned)fcntl(fd, F_GETFL), owner.type, status.st_mode);
 	close(fd);
 }
 

@@ -87,22 +87,6 @@ static void test_path(void)
 	close(path);
 }
 
-static void test_flags(void)
-{
-	const int flags[] = {0, O_NONBLOCK, O_APPEND, O_NONBLOCK | O_APPEND};
-
-	for (int i = 0; i < 8; i++) {
-		int fd = pair_socket(SOCK_STREAM | (i & 4 ? SOCK_CLOEXEC : 0)), before;
-
-		CHECK_EQ(fcntl(fd, F_SETFL, flags[i % 4]), 0);
-		before = fcntl(fd, F_GETFL);
-		CHECK_EQ(pair_bind(fd, 3008), 0);
-		CHECK_EQ(fcntl(fd, F_GETFL), before);
-		CHECK_EQ(fcntl(fd, F_GETFD), i & 4 ? FD_CLOEXEC : 0);
-		close(fd);
-	}
-}
-
 static volatile sig_atomic_t reported = -1;
 
 static void report(int number, siginfo_t *info, void *context)
@@ -236,7 +220,6 @@ int main(void)
 	RUN(test_retry);
 	RUN(test_path);
 	RUN(test_copy_of_a_full_one);
-	RUN(test_flags);
 	RUN(test_signals);
 	RUN(test_no_ghost_signal);
 	RUN(test_two_shut);

@@ -43,16 +43,6 @@ static void test_above(void)
 	CHECK_EQ(limit_fds(LIMIT), LIMIT);
 }
 
-static void test_copy_above(void)
-{
-	int fd = pair_socket(SOCK_STREAM), copy = fcntl(fd, F_DUPFD, HIGH);
-
-	limit_fds(LIMIT);
-	CHECK_EQ(pair_bind(fd, 3031), 0);
-	CHECK(pair_is_there(copy));
-	CHECK_EQ(pair_port(copy), 3031);
-}
-
 /* The library's copy of a BPF program is below the limit. */
 static void test_filtered(void)
 {
@@ -130,7 +120,6 @@ static void test_none_to_spare(void)
 int main(void)
 {
 	RUN_BY(child_run, test_above);
-	RUN_BY(child_run, test_copy_above);
 	RUN_BY(child_run, test_filtered);
 	RUN_BY(child_run, test_far_above);
 	RUN_BY(child_run, test_threads);
