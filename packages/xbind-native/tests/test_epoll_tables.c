@@ -129,7 +129,7 @@ static void test_set_of_others(void)
 
 #ifndef __SANITIZE_THREAD__ /* which turns vfork(2) into fork(2) */
 /* A child of vfork(2) has a set that its parent has not, and another thread of the parent binds. */
-static void vfork_with_set(void)
+static void test_set_of_vfork_child(void)
 {
 	pthread_t thread;
 	pid_t child;
@@ -148,28 +148,20 @@ static void vfork_with_set(void)
 
 static void *vfork_from_thread(void *unused)
 {
-	vfork_with_set();
+	test_set_of_vfork_child();
 	return unused;
 }
 
-static void vfork_from_other_thread(void)
+static void test_set_of_vfork_child_of_thread(void)
 {
 	thread_run(vfork_from_thread, NULL);
 }
 
 /* The set of the child has a number that a set of the parent had before. */
-static void vfork_after_set(void)
+static void test_reused_number_in_vfork_child(void)
 {
 	close(new_set());
-	vfork_with_set();
-}
-
-static void test_set_of_vfork_child(void)
-{
-	child_run(vfork_with_set);
-	child_run(vfork_after_set);
-	child_run(vfork_from_other_thread);
-	vfork_with_set();
+	test_set_of_vfork_child();
 }
 #endif
 
@@ -209,10 +201,13 @@ int main(void)
 {
 	/* In child processes, where no thread has left the shared table yet. */
 #ifndef __SANITIZE_THREAD__
-	if (!getenv("TEST_EMULATOR")) /* where CLONE_VM makes a copy */
-		child_run(test_set_of_vfork_child);
+	if (!getenv("TEST_EMULATOR")) { /* where CLONE_VM makes a copy */
+		RUN_BY(child_run, test_set_of_vfork_child);
+		RUN_BY(child_run, test_set_of_vfork_child_of_thread);
+		RUN_BY(child_run, test_reused_number_in_vfork_child);
+	}
 #endif
-	child_run(test_reused_number);
+	RUN_BY(child_run, test_reused_number);
 	RUN_BY(child_run, test_set_of_others);
 	RUN(test_copied_set_of_this_thread); /* first: a closed set starts a search */
 	RUN(test_set_of_vfork_parent);
