@@ -150,23 +150,12 @@ static void test_ended(void)
 /* A bind waits for a child that holds the lock on the connection; the child's death releases it. */
 static void test_holder(void)
 {
-	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	int ready[2], status;
-	char byte;
-	pid_t pid;
+	pid_t holder;
 
 	enter_jail();
-	CHECK_EQ(pipe(ready), 0);
-	pid = child_start();
-	if (pid == 0) {
-		CHECK(!pair_preloaded() || fcntl(kept(), F_SETLK, &whole) == 0);
-		CHECK_EQ(write(ready[1], "", 1), 1);
-		poll(NULL, 0, 200);
-		kill(getpid(), SIGKILL);
-	}
-	CHECK_EQ(read(ready[0], &byte, 1), 1);
+	holder = start_holder(200);
 	CHECK_EQ(bind_listed(), 0);
-	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(waitpid(holder, NULL, 0), holder);
 }
 
 /* The server knows the user who made the connection, so another user needs a new one. */

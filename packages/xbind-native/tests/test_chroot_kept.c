@@ -7,8 +7,9 @@
 #include <setjmp.h>
 #include <signal.h>
 
-#define LIMIT     64  /* descriptors */
-#define ANSWER_MS 300 /* milliseconds until the server's second reply */
+#define LIMIT     64    /* descriptors */
+#define ANSWER_MS 300   /* milliseconds until the server's second reply */
+#define HELD_MS   30000 /* milliseconds; longer than XSOCKET_TIMEOUT_MS */
 #define LATE_PORT 3900
 
 /* The kept descriptor is close-on-exec, has a high number, and is not a directory. */
@@ -123,23 +124,13 @@ static void test_later(void)
 /* Another process holds the lock on the connection for longer than a bind may take. */
 static void test_held(void)
 {
-	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	int ready[2];
-	char byte;
-	pid_t child;
+	pid_t holder;
 
 	enter_jail();
-	CHECK_EQ(pipe(ready), 0);
-	child = child_start();
-	if (child == 0) {
-		CHECK_EQ(fcntl(kept(), F_SETLK, &whole), 0);
-		CHECK_EQ(write(ready[1], "", 1), 1);
-		sleep(5); /* bounded, in case the test fails */
-	}
-	CHECK_EQ(read(ready[0], &byte, 1), 1);
+	holder = start_holder(HELD_MS);
 	CHECK_EQ(bind_listed(), ETIMEDOUT);
-	CHECK_EQ(kill(child, SIGKILL), 0);
-	CHECK_EQ(waitpid(child, NULL, 0), child);
+	CHECK_EQ(kill(holder, SIGKILL), 0);
+	CHECK_EQ(waitpid(holder, NULL, 0), holder);
 	CHECK_EQ(bind_listed(), 0);
 }
 

@@ -7,6 +7,8 @@
 #include "support/pair.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 static char jail[] = "/tmp/xsocket-chroot-XXXXXX";
@@ -44,6 +46,27 @@ static inline int kept(void)
 	while (fd < 2000 && fcntl(fd, F_GETFD) < 0)
 		fd++;
 	return fd < 2000 ? fd : -1;
+}
+
+/* Return: a child that holds the lock on the connection until it is killed, by itself after so many
+ * milliseconds. */
+static inline pid_t start_holder(int ms)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int ready[2];
+	char byte;
+	pid_t child;
+
+	CHECK_EQ(pipe(ready), 0);
+	child = child_start();
+	if (child == 0) {
+		CHECK(!pair_preloaded() || fcntl(kept(), F_SETLK, &whole) == 0);
+		CHECK_EQ(write(ready[1], "", 1), 1);
+		poll(NULL, 0, ms);
+		kill(getpid(), SIGKILL);
+	}
+	CHECK_EQ(read(ready[0], &byte, 1), 1);
+	return child;
 }
 
 static inline void enter_jail(void)
