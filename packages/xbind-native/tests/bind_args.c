@@ -166,7 +166,7 @@ static void try(const struct sort *sort, const struct address *address)
 
 static void try_all(const struct address *address)
 {
-	for (size_t i = 0; i < sizeof(sorts) / sizeof(sorts[0]); i++)
+	for (size_t i = 0; i < COUNT(sorts); i++)
 		try(&sorts[i], address);
 }
 

@@ -89,11 +89,10 @@ static const struct {
     {"TCP_MSS_", "values"},
     {"UDP_ENCAP_", "values"},
 };
-#define EXCEPTIONS (sizeof(exceptions) / sizeof(exceptions[0]))
 
 static bool is_exception(const char *name)
 {
-	for (size_t i = 0; i < EXCEPTIONS; i++) {
+	for (size_t i = 0; i < COUNT(exceptions); i++) {
 		size_t len = strlen(exceptions[i].name);
 		bool beginning = exceptions[i].name[len - 1] == '_';
 

@@ -17,7 +17,6 @@
 
 static const int levels[] = {SOL_SOCKET,  IPPROTO_IP,  IPPROTO_IPV6,
                              IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE};
-#define LEVELS (sizeof(levels) / sizeof(levels[0]))
 
 static const struct {
 	const char *name;
@@ -30,7 +29,6 @@ static const struct {
     {"mptcp4", AF_INET, SOCK_STREAM, IPPROTO_MPTCP},
     {"udplite4", AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE},
 };
-#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 /* Values for integer options; other types need little more. */
 static const struct {
@@ -51,7 +49,6 @@ static const struct {
     {"\x01\x01\x01\x01\x01\x01\x01\x00", 8}, /* IP options: seven no-operations, end of list */
     {"\x00\x00\x01\x04\x00\x00\x00\x00", 8}, /* an IPv6 extension header with padding */
 };
-#define VALUES (sizeof(values) / sizeof(values[0]))
 
 struct look {
 	int rc;
@@ -98,9 +95,9 @@ static void show(int level, int name, const struct look *look)
 }
 
 /* Prints the options of a bound socket that differ from normal. */
-static void show_differences(int fd, struct look normal[LEVELS][NAMES])
+static void show_differences(int fd, struct look normal[COUNT(levels)][NAMES])
 {
-	for (size_t level = 0; level < LEVELS; level++) {
+	for (size_t level = 0; level < COUNT(levels); level++) {
 		for (int name = 1; name < NAMES; name++) {
 			struct look look;
 
@@ -125,7 +122,7 @@ static int set(int fd, int level, int name, size_t value)
 /* fd: an unbound socket without any option set. Return: fd if the option was refused, else a new
  * socket. */
 static int try_option(int fd, size_t kind, int level, int name, size_t value,
-                      struct look normal[LEVELS][NAMES])
+                      struct look normal[COUNT(levels)][NAMES])
 {
 	int rc;
 
@@ -143,21 +140,21 @@ static int try_option(int fd, size_t kind, int level, int name, size_t value,
 
 static void try_kind(size_t kind)
 {
-	static struct look normal[LEVELS][NAMES];
+	static struct look normal[COUNT(levels)][NAMES];
 	int fd = make(kind);
 
 	if (fd < 0)
 		return;
 	CHECK_EQ(pair_bind_any(fd, kinds[kind].domain, 0), 0);
-	for (size_t level = 0; level < LEVELS; level++) {
+	for (size_t level = 0; level < COUNT(levels); level++) {
 		for (int name = 1; name < NAMES; name++)
 			normal[level][name] = look_at(fd, levels[level], name);
 	}
 	close(fd);
 	fd = make(kind);
-	for (size_t level = 0; level < LEVELS; level++) {
+	for (size_t level = 0; level < COUNT(levels); level++) {
 		for (int name = 1; name < NAMES; name++) {
-			for (size_t value = 0; value < VALUES; value++)
+			for (size_t value = 0; value < COUNT(values); value++)
 				fd = try_option(fd, kind, levels[level], name, value, normal);
 		}
 	}
@@ -166,7 +163,7 @@ static void try_kind(size_t kind)
 
 int main(void)
 {
-	for (size_t kind = 0; kind < KINDS; kind++)
+	for (size_t kind = 0; kind < COUNT(kinds); kind++)
 		try_kind(kind);
 	return 0;
 }

@@ -15,7 +15,6 @@
 
 static const int levels[] = {SOL_SOCKET,  IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP,
                              IPPROTO_UDP, -1,         1000};
-#define LEVELS (sizeof(levels) / sizeof(levels[0]))
 
 static int make(int domain, int name)
 {
@@ -70,7 +69,7 @@ int main(void)
 	test_needs_ipv6();
 	CHECK(pages != MAP_FAILED);
 	CHECK_EQ(mprotect(pages + PAGE, PAGE, PROT_NONE), 0);
-	for (size_t level = 0; level < LEVELS; level++) {
+	for (size_t level = 0; level < COUNT(levels); level++) {
 		for (int name = -1; name < NAMES; name++) {
 			in = make(AF_INET, name);
 			in6 = make(AF_INET6, name);

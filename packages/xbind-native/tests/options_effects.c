@@ -149,7 +149,7 @@ static void test_window(void)
 {
 	const int clamps[] = {30000, 0};
 
-	for (size_t i = 0; i < sizeof(clamps) / sizeof(clamps[0]); i++) {
+	for (size_t i = 0; i < COUNT(clamps); i++) {
 		int fd = pair_socket(SOCK_STREAM);
 
 		set_number("mark", fd, SOL_SOCKET, SO_RCVLOWAT, 1000000);
@@ -167,7 +167,7 @@ static void test_small_segments(void)
 {
 	static const int sizes[][2] = {{0, 0}, {536, 536}, {536, 0}, {0, 536}};
 
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+	for (size_t i = 0; i < COUNT(sizes); i++) {
 		int fd = pair_socket(SOCK_STREAM), peer;
 
 		for (int call = 0; call < 2; call++)

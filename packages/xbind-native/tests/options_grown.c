@@ -50,7 +50,7 @@ static void test_send(void)
 	static const int calls[][2] = {{SO_SNDBUF, 5000}, {SO_BUF_LOCK_, 0}, {SO_RCVLOWAT, 20000}};
 	int fd = pair_socket(SOCK_STREAM);
 
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+	for (size_t i = 0; i < COUNT(calls); i++)
 		CHECK_EQ(pair_set(fd, SOL_SOCKET, calls[i][0], calls[i][1]), 0);
 	CHECK_EQ(pair_bind(fd, 3000), 0);
 	CHECK_EQ(pair_option(fd, SOL_SOCKET, SO_SNDBUF), 10000);

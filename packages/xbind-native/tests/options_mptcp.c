@@ -22,7 +22,7 @@ static int new_mptcp(void)
 static void test_handed_on(void)
 {
 	static const int before[] = {0, SO_REUSEADDR, SO_REUSEPORT};
-	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+	for (size_t i = 0; i < COUNT(before); i++) {
 		int fd = new_mptcp(), peer, conn;
 
 		if (before[i])
@@ -74,7 +74,7 @@ static void test_range(void)
 	static const int names[] = {TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT};
 	const int day = 86400; /* seconds, more than TCP takes */
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; i < COUNT(names); i++) {
 		int fd = new_mptcp();
 
 		set_number("a day", fd, IPPROTO_TCP, names[i], day);

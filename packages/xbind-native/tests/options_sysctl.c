@@ -45,7 +45,6 @@ static const struct row rows[] = {
     {"shortest timeout", AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_RTO_MIN_US_, 200000, 100000, 40000},
     {"rehash", AF_INET, SOCK_STREAM, SOL_SOCKET, SO_TXREHASH_, 1, 0, 0},
 };
-#define ROWS (sizeof(rows) / sizeof(rows[0]))
 
 static bool is_buffer(const struct row *row)
 {
@@ -97,7 +96,7 @@ static bool is_told(const struct row *row)
 
 static void test_rows(void)
 {
-	for (size_t i = 0; i < ROWS; i++) {
+	for (size_t i = 0; i < COUNT(rows); i++) {
 		if (!is_known(&rows[i]))
 			continue;
 		check(&rows[i], -1, pair_preloaded() ? rows[i].target : rows[i].own);
@@ -121,7 +120,7 @@ static void test_resets(void)
 	    {{"rehash", AF_INET, SOCK_STREAM, SOL_SOCKET, SO_TXREHASH_, 1, 0, 0}, -1},
 	};
 
-	for (size_t i = 0; i < sizeof(resets) / sizeof(resets[0]); i++) {
+	for (size_t i = 0; i < COUNT(resets); i++) {
 		const struct row *row = &resets[i].row;
 		int fd = socket(row->domain, row->type, 0), is;
 
@@ -168,7 +167,7 @@ static void test_booleans(void)
 	struct row row = {
 	    .what = "a boolean", .domain = AF_INET6, .type = SOCK_STREAM, .level = IPPROTO_IPV6};
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; i < COUNT(names); i++) {
 		row.name = names[i];
 		check(&row, 7, 1);
 	}
@@ -226,7 +225,7 @@ static void test_mark(void)
 	    {{SO_RCVLOWAT, 60000}, {SO_RCVBUF, 20000}},
 	};
 
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+	for (size_t i = 0; i < COUNT(calls); i++) {
 		int fd = pair_socket(SOCK_STREAM);
 
 		for (int call = 0; call < 2; call++)

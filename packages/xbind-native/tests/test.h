@@ -23,6 +23,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
+
 #define FAIL(...)                                                                                  \
 	do {                                                                                       \
 		fprintf(stderr, "%s:%d: ", __FILE__, __LINE__);                                    \

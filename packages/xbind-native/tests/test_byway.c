@@ -353,7 +353,7 @@ static void test_found_by_version(void)
 #ifdef LIBC_VERSION
 	void *const handles[] = {dlopen(LIBC_SO, RTLD_NOW), RTLD_DEFAULT, RTLD_NEXT};
 
-	for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++) {
+	for (size_t i = 0; i < COUNT(handles); i++) {
 		bind_function *found_bind =
 		    (bind_function *)dlvsym(handles[i], "bind", LIBC_VERSION);
 

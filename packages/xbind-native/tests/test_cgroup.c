@@ -42,7 +42,7 @@ static int load_marker(void)
 	    {.code = BPF_JMP | BPF_EXIT},
 	};
 
-	return load_code(BPF_PROG_TYPE_CGROUP_SOCK, code, sizeof(code) / sizeof(code[0]));
+	return load_code(BPF_PROG_TYPE_CGROUP_SOCK, code, COUNT(code));
 }
 
 static int load_dropper(void)
@@ -52,7 +52,7 @@ static int load_dropper(void)
 	    {.code = BPF_JMP | BPF_EXIT},
 	};
 
-	return load_code(BPF_PROG_TYPE_CGROUP_SKB, code, sizeof(code) / sizeof(code[0]));
+	return load_code(BPF_PROG_TYPE_CGROUP_SKB, code, COUNT(code));
 }
 
 static bool attach(int program, enum bpf_attach_type type)
@@ -72,7 +72,7 @@ static bool attach(int program, enum bpf_attach_type type)
 
 static bool make_group(void)
 {
-	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+	for (size_t i = 0; i < COUNT(roots); i++) {
 		snprintf(group, sizeof(group), "%s/xsocket-test-%d", roots[i], (int)getpid());
 		if (mkdir(group, 0755) == 0)
 			return true;

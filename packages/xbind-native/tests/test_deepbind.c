@@ -49,7 +49,7 @@ static void test_found(void)
 	void *handle = dlopen(plugin, FLAGS);
 
 	CHECK(handle != NULL);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < COUNT(names); i++)
 		CHECK(pair_binds_there_by(dlsym(handle, names[i]), SOCK_DGRAM, 3000));
 	dlclose(handle);
 }

@@ -75,8 +75,7 @@ static void have_one_registration(int set)
 	put_in((uint64_t)set);
 	CHECK_EQ(pthread_barrier_init(&begins, NULL, 2), 0);
 	CHECK_EQ(pthread_create(&thread, NULL, supervise, NULL), 0);
-	listener =
-	    forbid_filter(code, sizeof(code) / sizeof(code[0]), SECCOMP_FILTER_FLAG_NEW_LISTENER);
+	listener = forbid_filter(code, COUNT(code), SECCOMP_FILTER_FLAG_NEW_LISTENER);
 	pthread_barrier_wait(&begins);
 }
 

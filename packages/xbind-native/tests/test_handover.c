@@ -238,7 +238,7 @@ static void test_malformed(void)
 	    {"XS02\0\0\0\1", 8, 1}, {"XS02\0\0\0\0", 8, 0},   {"XS02\0\0\0\0", 8, 2},
 	};
 
-	for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++)
+	for (size_t i = 0; i < COUNT(replies); i++)
 		CHECK_EQ(receive_reply_consume(replies[i].bytes, replies[i].len,
 		                               socket(AF_INET, SOCK_STREAM, 0), replies[i].fds),
 		         -EBADMSG);
@@ -404,7 +404,7 @@ static void test_allowed(void)
 		serve_one(listener);
 		_exit(0);
 	}
-	forbid_others(calls, sizeof(calls) / sizeof(calls[0]));
+	forbid_others(calls, COUNT(calls));
 	CHECK(handover_socket(here.sun_path, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0, 60000) >= 0);
 }
 

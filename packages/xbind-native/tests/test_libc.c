@@ -20,7 +20,7 @@ static void test_functions(void)
 	void *libc = dlopen(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
 
 	CHECK(libc != NULL);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < COUNT(names); i++)
 		if (dlsym(libc, names[i]) != libc_function(names[i]))
 			FAIL("%s is %p, not %p", names[i], libc_function(names[i]),
 			     dlsym(libc, names[i]));

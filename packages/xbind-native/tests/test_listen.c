@@ -69,7 +69,7 @@ static void test_listen_shut_in(void)
 	CHECK_EQ(pair_bind_any(tcp, AF_INET, 0), 0);
 	if (mptcp >= 0)
 		CHECK_EQ(pair_bind_any(mptcp, AF_INET, 0), 0);
-	forbid_others(calls, sizeof(calls) / sizeof(calls[0]));
+	forbid_others(calls, COUNT(calls));
 	CHECK_EQ(listen(tcp, 5), 0);
 	if (mptcp >= 0)
 		CHECK_EQ(listen(mptcp, 5), 0);

@@ -63,7 +63,7 @@ static void test_binds(void)
 	setenv("XBIND_LOG", "1", 1);
 	logged_check("binds", STDERR_FILENO, lines);
 	unsetenv("XBIND_LOG");
-	logged_check("binds", STDERR_FILENO, lines + sizeof(lines) / sizeof(lines[0]) - 1);
+	logged_check("binds", STDERR_FILENO, lines + COUNT(lines) - 1);
 }
 
 static void case_published(void)
@@ -188,7 +188,7 @@ static void case_filtered(void)
 	                      SYS_rt_sigprocmask, SYS_write,  SYS_exit_group};
 	int fd = pair_socket(SOCK_STREAM);
 
-	forbid_others(calls, sizeof(calls) / sizeof(calls[0]));
+	forbid_others(calls, COUNT(calls));
 	CHECK_EQ(pair_bind(fd, 4000), 0);
 }
 
@@ -211,7 +211,7 @@ static const struct logged_case cases[] = {
 
 int main(int argc, char **argv)
 {
-	logged_main(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
+	logged_main(argc, argv, cases, COUNT(cases));
 	RUN(test_binds);
 	RUN(test_published);
 	RUN(test_renumbered);

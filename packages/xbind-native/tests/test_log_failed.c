@@ -261,7 +261,7 @@ static void case_hidden(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
 
-	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
+	for (size_t i = 0; i < COUNT(hidden); i++)
 		forbid_option(hidden[i][0], hidden[i][1]);
 	CHECK_EQ(pair_bind(fd, 3000), 0);
 }
@@ -271,10 +271,10 @@ static void case_absent(void)
 {
 	static const int errors[] = {ENOPROTOOPT, EOPNOTSUPP, EINVAL};
 
-	for (size_t error = 0; error < sizeof(errors) / sizeof(errors[0]); error++) {
+	for (size_t error = 0; error < COUNT(errors); error++) {
 		int fd = pair_socket(SOCK_STREAM);
 
-		for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
+		for (size_t i = 0; i < COUNT(hidden); i++)
 			forbid_option_by(errors[error], hidden[i][0], hidden[i][1]);
 		CHECK_EQ(pair_bind(fd, 3000), 0);
 		close(fd);
@@ -432,7 +432,7 @@ static const struct logged_case cases[] = {
 
 int main(int argc, char **argv)
 {
-	logged_main(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
+	logged_main(argc, argv, cases, COUNT(cases));
 	RUN(test_unreachable);
 	RUN(test_jail);
 	RUN(test_other_user);

@@ -42,7 +42,7 @@ static void test_count_wraps(void)
 {
 	const unsigned counts[] = {INT_MAX, INT_MAX + 10U, UINT_MAX - 1, UINT_MAX};
 
-	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+	for (size_t i = 0; i < COUNT(counts); i++) {
 		atomic_store(&count, 0);
 		moved_note(KEY(0), NUMBER);
 		atomic_store(&count, counts[i]);

@@ -80,7 +80,7 @@ static void test_seccomp(void)
 	                      SYS_recvmsg, SYS_getsockname, SYS_getsockopt, CALL_FCNTL,
 	                      SYS_dup3,    SYS_epoll_ctl};
 
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+	for (size_t i = 0; i < COUNT(calls); i++) {
 		forbidden = calls[i];
 		forbid_run(bind_forbidden);
 	}
@@ -112,7 +112,7 @@ static void test_bind_allowed(void)
 
 	set_two(fd);
 	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, copy, &event), 0);
-	forbid_others(calls, sizeof(calls) / sizeof(calls[0]));
+	forbid_others(calls, COUNT(calls));
 	CHECK_EQ(pair_bind(fd, 3001), 0);
 }
 
@@ -121,7 +121,7 @@ static void test_bind_elsewhere_allowed(void)
 	const long calls[] = {SYS_bind, SYS_rt_sigprocmask, SYS_exit_group};
 	const int fd = pair_socket(SOCK_STREAM);
 
-	forbid_others(calls, sizeof(calls) / sizeof(calls[0]));
+	forbid_others(calls, COUNT(calls));
 	CHECK_EQ(pair_bind(fd, NOT_LISTED), 0);
 }
 
@@ -134,7 +134,7 @@ static void test_chroot_allowed(void)
 	    SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_clock_gettime,
 	};
 
-	forbid_others(calls, sizeof(calls) / sizeof(calls[0]));
+	forbid_others(calls, COUNT(calls));
 	CHECK_EQ(chroot("/"), 0);
 }
 
@@ -146,7 +146,7 @@ static void test_set_allowed(void)
 	};
 	const int fd = pair_socket(SOCK_DGRAM);
 
-	forbid_others(calls, sizeof(calls) / sizeof(calls[0]));
+	forbid_others(calls, COUNT(calls));
 	set_two(fd);
 }
 
@@ -157,7 +157,7 @@ static void test_set_allowed_later(void)
 	const int fd = pair_socket(SOCK_DGRAM), on = 1;
 
 	CHECK_EQ(pair_bind(fd, 3001), 0);
-	forbid_others(calls, sizeof(calls) / sizeof(calls[0]));
+	forbid_others(calls, COUNT(calls));
 	set_two(fd);
 	/* Some kernels cannot read this one back on an MPTCP socket. */
 	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)), 0);
@@ -174,7 +174,7 @@ static void *make_epoll_allowed(void *unused)
 	const int fd = pair_socket(SOCK_DGRAM);
 	int set;
 
-	forbid_others(calls, sizeof(calls) / sizeof(calls[0]));
+	forbid_others(calls, COUNT(calls));
 	set = epoll_create1(0);
 	if (epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) < 0)
 		_exit(1);
@@ -377,12 +377,11 @@ static const struct {
     {IPPROTO_TCP, TCP_NODELAY, 1},      {IPPROTO_TCP, TCP_KEEPIDLE, 99},
     {IPPROTO_TCP, TCP_DEFER_ACCEPT, 3}, {IPPROTO_TCP, TCP_USER_TIMEOUT, 5000},
 };
-#define INHERITED (sizeof(inherited) / sizeof(inherited[0]))
 
 static void bind_inherited(int fd)
 {
 	CHECK(pair_binds_there(fd, 3006));
-	for (size_t i = 0; i < INHERITED; i++)
+	for (size_t i = 0; i < COUNT(inherited); i++)
 		CHECK_EQ(pair_option(fd, inherited[i].level, inherited[i].name),
 		         inherited[i].value);
 	exit(0);
@@ -394,7 +393,7 @@ static void test_exec_with_options(void)
 	char number[16];
 	pid_t child;
 
-	for (size_t i = 0; i < INHERITED; i++)
+	for (size_t i = 0; i < COUNT(inherited); i++)
 		CHECK_EQ(pair_set(fd, inherited[i].level, inherited[i].name, inherited[i].value),
 		         0);
 	snprintf(number, sizeof(number), "%d", fd);

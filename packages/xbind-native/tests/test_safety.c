@@ -226,7 +226,7 @@ static void test_speed_forbidden(void)
 static void test_forbidden(void)
 {
 	close(socket(AF_NETLINK, SOCK_RAW, NETLINK_XFRM)); /* loads the kernel module */
-	for (size_t i = 0; i < sizeof(options_of_safety) / sizeof(options_of_safety[0]); i++) {
+	for (size_t i = 0; i < COUNT(options_of_safety); i++) {
 		option = &options_of_safety[i];
 		forbid_run(bind_unsafe);
 	}
@@ -284,7 +284,7 @@ static void test_device_by_name(void)
 
 static void test_unreadable(void)
 {
-	for (size_t i = 0; i < sizeof(options_to_read) / sizeof(options_to_read[0]); i++) {
+	for (size_t i = 0; i < COUNT(options_to_read); i++) {
 		option = &options_to_read[i];
 		forbid_run(bind_unreadable);
 	}
@@ -329,7 +329,7 @@ static void bind_to_any_address(void)
 
 	if (fd < 0)
 		return;
-	for (size_t i = 0; i < sizeof(mptcp_unreadable) / sizeof(mptcp_unreadable[0]); i++)
+	for (size_t i = 0; i < COUNT(mptcp_unreadable); i++)
 		forbid_option_by(EOPNOTSUPP, mptcp_unreadable[i].level, mptcp_unreadable[i].name);
 	CHECK_EQ(pair_set(fd, option->level, option->name, 1), 0);
 	CHECK_EQ(pair_set(fd, option->level, option->name, 0), 0);
@@ -341,7 +341,7 @@ static void bind_to_any_address(void)
 
 static void test_mptcp_for_any_address(void)
 {
-	for (size_t i = 0; i < sizeof(mptcp_unreadable) / sizeof(mptcp_unreadable[0]); i++) {
+	for (size_t i = 0; i < COUNT(mptcp_unreadable); i++) {
 		option = &mptcp_unreadable[i];
 		forbid_run(bind_to_any_address);
 	}

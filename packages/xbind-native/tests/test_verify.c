@@ -100,7 +100,7 @@ static void test_fresh(void)
 	    vsock,
 	};
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+	for (size_t i = 0; i < COUNT(kinds); i++) {
 		int fd = make(&kinds[i]);
 
 		if (fd < 0 && kinds[i].type != SOCK_RAW && kinds[i].protocol < IPPROTO_UDPLITE)
@@ -150,7 +150,7 @@ static void test_forbidden(void)
 {
 	const int names[] = {SO_TYPE, SO_PROTOCOL, SO_GET_FILTER};
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; i < COUNT(names); i++) {
 		forbidden_option = names[i];
 		verify_consume(make(&tcp), &tcp, -FORBIDDEN);
 		verify_consume(make(&route), &route, -FORBIDDEN);
@@ -277,7 +277,7 @@ static void test_filtered(void)
 	struct sock_fprog program = {1, &all};
 	const struct wire_request *kinds[] = {&tcp, &local};
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+	for (size_t i = 0; i < COUNT(kinds); i++) {
 		int fd = make(kinds[i]);
 
 		int rc = setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));

@@ -67,7 +67,7 @@ static inline void forbid_by(unsigned action, long number)
 	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
 	};
 
-	forbid_filter(code, sizeof(code) / sizeof(code[0]), 0);
+	forbid_filter(code, COUNT(code), 0);
 }
 
 /* From here on this system call fails. */
@@ -88,7 +88,7 @@ static inline int forbid_with(unsigned action, unsigned flags, long number, unsi
 	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
 	};
 
-	return forbid_filter(code, sizeof(code) / sizeof(code[0]), flags);
+	return forbid_filter(code, COUNT(code), flags);
 }
 
 #if (defined(__x86_64__) || defined(__aarch64__)) && !defined(__SANITIZE_ADDRESS__) &&             \
@@ -133,7 +133,7 @@ static inline void forbid_option_by(int error, int level, int name)
 	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
 	};
 
-	forbid_filter(code, sizeof(code) / sizeof(code[0]), 0);
+	forbid_filter(code, COUNT(code), 0);
 }
 
 /* From here on reading this option fails. */
