@@ -70,10 +70,7 @@ static void test_closed_once_moved(void)
 
 static void put_zeros(void)
 {
-	int zeros = open("/dev/zero", O_RDONLY | O_CLOEXEC);
-
-	CHECK_EQ(dup2(zeros, watched.fd), watched.fd);
-	close(zeros);
+	put_consume(open("/dev/zero", O_RDONLY | O_CLOEXEC), watched.fd);
 }
 
 /* The same with a file that no epoll set takes (EPERM). */
@@ -88,7 +85,7 @@ static void put_another_at_copy(void)
 {
 	watched.is_early = pair_port(copy) == 0;
 	if (!watched.is_early)
-		put_another_at(copy);
+		put_consume(eventfd(1, EFD_CLOEXEC), copy);
 }
 
 /* The same for the number of a copy. */

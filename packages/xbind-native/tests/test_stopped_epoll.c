@@ -34,14 +34,12 @@ static bool is_port_open(void)
 static void register_another_late(void)
 {
 	struct epoll_event event = {.events = EPOLLOUT};
-	const int another = pair_socket(SOCK_DGRAM);
 
 	watched.is_early = pair_preloaded() && !is_port_open();
-	if (!watched.is_early) {
-		CHECK_EQ(dup2(another, watched.fd), watched.fd);
-		CHECK_EQ(syscall(SYS_epoll_ctl, other_set, EPOLL_CTL_ADD, watched.fd, &event), 0);
-	}
-	close(another);
+	if (watched.is_early)
+		return;
+	put_consume(pair_socket(SOCK_DGRAM), watched.fd);
+	CHECK_EQ(syscall(SYS_epoll_ctl, other_set, EPOLL_CTL_ADD, watched.fd, &event), 0);
 }
 
 /* The other socket stays in its set. */

@@ -40,11 +40,8 @@ static void test_renumbered_meanwhile(void)
 /* Moves the socket to a new number, and gives its old one to a socket of another kind. */
 static void give_number_away(void)
 {
-	const int another = pair_socket(SOCK_DGRAM);
-
 	renumbered = dup(watched.fd);
-	CHECK_EQ(dup2(another, watched.fd), watched.fd);
-	close(another);
+	put_consume(pair_socket(SOCK_DGRAM), watched.fd);
 }
 
 /* The same at the first call, and another new number at the second. */
@@ -140,12 +137,9 @@ static int look, looks;
 /* Puts a socket of another kind under the number, once it was looked at so many times. */
 static void put_other_kind(void)
 {
-	const int another = pair_socket(SOCK_DGRAM);
-
 	watched.is_early = looks++ < look;
 	if (!watched.is_early)
-		CHECK_EQ(dup2(another, watched.fd), watched.fd);
-	close(another);
+		put_consume(pair_socket(SOCK_DGRAM), watched.fd);
 }
 
 static void give_away_at_look(void)
@@ -187,8 +181,7 @@ static void give_number_to_moved(void)
 
 	CHECK_EQ(pair_bind(moved, OTHER_PORT), 0);
 	renumbered = dup(watched.fd);
-	CHECK_EQ(dup2(moved, watched.fd), watched.fd);
-	close(moved);
+	put_consume(moved, watched.fd);
 }
 
 /* So it is if what has its old number is a socket that has moved before. */
@@ -202,10 +195,7 @@ static void test_given_away_to_moved(void)
 
 static void put_another_socket(void)
 {
-	const int another = pair_socket(SOCK_STREAM);
-
-	CHECK_EQ(dup2(another, watched.fd), watched.fd);
-	close(another);
+	put_consume(pair_socket(SOCK_STREAM), watched.fd);
 }
 
 /* A socket that has moved and lost its port is closed: nobody is bound in its place. */

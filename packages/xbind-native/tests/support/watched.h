@@ -64,18 +64,17 @@ static inline void bind_watched_late(void)
 	CHECK(!pair_preloaded() || errno == EINVAL);
 }
 
-/* Replaces a descriptor by another file, which can be read. */
-static inline void put_another_at(int fd)
+/* Gives the number fd to another file. */
+static inline void put_consume(int another, int fd)
 {
-	int another = eventfd(1, EFD_CLOEXEC);
-
 	CHECK_EQ(dup2(another, fd), fd);
 	close(another);
 }
 
+/* Puts a file under the number that can be read. */
 static inline void put_another(void)
 {
-	put_another_at(watched.fd);
+	put_consume(eventfd(1, EFD_CLOEXEC), watched.fd);
 }
 
 static inline void *run_filtered(void *unused)
