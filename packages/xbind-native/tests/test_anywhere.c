@@ -58,37 +58,32 @@ static void bind_fresh(uint16_t port)
 	close(fd);
 }
 
-static void test_without_environment(void)
+static void bind_with_environment(char **during, uint16_t port)
 {
 	char **before = environ;
+	int fd = pair_socket(SOCK_STREAM), rc;
 
-	environ = NULL;
-	CHECK_EQ(clearenv(), 0);
-	{
-		int fd = pair_socket(SOCK_STREAM), there = -1;
+	environ = during;
+	rc = pair_bind(fd, port);
+	environ = before;
+	CHECK_EQ(rc, 0);
+	CHECK(pair_is_there(fd));
+	close(fd);
+}
 
-		CHECK_EQ(pair_bind(fd, 3022), 0);
-		environ = before;
-		there = pair_is_there(fd);
-		CHECK_EQ(there, 1);
-		close(fd);
-	}
+/* As after clearenv(3). */
+static void test_without_environment(void)
+{
+	bind_with_environment(NULL, 3022);
 }
 
 /* Another thread may be inside setenv(3) and have freed what getenv(3) would read. */
 static void test_unreadable_environment(void)
 {
-	char **before = environ;
 	void *page = mmap(NULL, 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int fd = pair_socket(SOCK_STREAM), rc;
 
 	CHECK(page != MAP_FAILED);
-	environ = page;
-	rc = pair_bind(fd, 3035);
-	environ = before;
-	CHECK_EQ(rc, 0);
-	CHECK(pair_is_there(fd));
-	close(fd);
+	bind_with_environment(page, 3035);
 	munmap(page, 1);
 }
 

@@ -9,27 +9,24 @@
 
 #define COPY 100 /* number of a copy, above the FDSize in the forged status */
 
-/* A path below /proc of the jail. */
-static void path_of(char *path, size_t bytes, const char *name)
+/* A path below /proc of the jail, until the next one. */
+static const char *path_of(const char *name)
 {
-	snprintf(path, bytes, "%s/proc%s", jail, name);
+	static char path[128];
+
+	snprintf(path, sizeof(path), "%s/proc%s", jail, name);
+	return path;
 }
 
 static void make_directory(const char *name)
 {
-	char path[128];
-
-	path_of(path, sizeof(path), name);
-	CHECK_EQ(mkdir(path, 0755), 0);
+	CHECK_EQ(mkdir(path_of(name), 0755), 0);
 }
 
 static void make_file(const char *name, const char *text)
 {
-	char path[128];
-	FILE *file;
+	FILE *file = fopen(path_of(name), "we");
 
-	path_of(path, sizeof(path), name);
-	file = fopen(path, "we");
 	CHECK(file);
 	CHECK(fputs(text, file) >= 0);
 	CHECK_EQ(fclose(file), 0);
@@ -37,20 +34,13 @@ static void make_file(const char *name, const char *text)
 
 static void make_pipe(const char *name)
 {
-	char path[128];
-
-	path_of(path, sizeof(path), name);
-	CHECK_EQ(mkfifo(path, 0600), 0);
+	CHECK_EQ(mkfifo(path_of(name), 0600), 0);
 }
 
 static void remove_all(const char *const names[], size_t count)
 {
-	char path[128];
-
-	for (size_t i = 0; i < count; i++) {
-		path_of(path, sizeof(path), names[i]);
-		CHECK_EQ(remove(path), 0);
-	}
+	for (size_t i = 0; i < count; i++)
+		CHECK_EQ(remove(path_of(names[i])), 0);
 }
 
 static int set, registered, copy;

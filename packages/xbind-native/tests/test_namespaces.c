@@ -108,18 +108,30 @@ static void test_cloned(void)
 	close(ends[1]);
 }
 
+/* Enters a third namespace with another default. Return: false if that is not permitted. */
+static bool enter_other(const char *sysctl, const char *value)
+{
+	const size_t len = strlen(value);
+	int fd;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		return false; /* an ordinary user may not */
+	fd = open(sysctl, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false; /* /proc/sys is read-only in a container */
+	CHECK_EQ(write(fd, value, len), len);
+	close(fd);
+	return true;
+}
+
 /* The option is set to what is the default in the third namespace, and in no other. */
 static void test_boolean(void)
 {
-	int before = socket(AF_INET6, SOCK_STREAM, 0), fd, sysctl;
+	int before = socket(AF_INET6, SOCK_STREAM, 0), fd;
 
 	CHECK_EQ(pair_set(before, IPPROTO_IPV6, IPV6_V6ONLY, 0), 0);
-	if (unshare(CLONE_NEWNET) < 0)
-		return; /* an ordinary user may not */
-	sysctl = open("/proc/sys/net/ipv6/bindv6only", O_WRONLY | O_CLOEXEC);
-	if (sysctl < 0)
-		return; /* /proc/sys is read-only in a container */
-	CHECK_EQ(write(sysctl, "1", 1), 1);
+	if (!enter_other("/proc/sys/net/ipv6/bindv6only", "1"))
+		return;
 	fd = socket(AF_INET6, SOCK_STREAM, 0);
 	CHECK_EQ(pair_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1), 0);
 	CHECK_EQ(pair_bind_any(fd, AF_INET6, 3106), 0);
@@ -129,15 +141,11 @@ static void test_boolean(void)
 /* An option that was not set gets the target namespace's default. */
 static void bind_with_default(void)
 {
-	int before = pair_socket(SOCK_STREAM), fd, sysctl;
+	int before = pair_socket(SOCK_STREAM), fd;
 
 	CHECK_EQ(pair_set(before, IPPROTO_IP, IP_TTL, 33), 0);
-	if (unshare(CLONE_NEWNET) < 0)
-		return; /* an ordinary user may not */
-	sysctl = open("/proc/sys/net/ipv4/ip_default_ttl", O_WRONLY | O_CLOEXEC);
-	if (sysctl < 0)
-		return; /* /proc/sys is read-only in a container */
-	CHECK_EQ(write(sysctl, "77", 2), 2);
+	if (!enter_other("/proc/sys/net/ipv4/ip_default_ttl", "77"))
+		return;
 	fd = pair_socket(SOCK_STREAM);
 	CHECK_EQ(pair_bind_any(fd, AF_INET, 3107), 0);
 	CHECK_EQ(pair_option(fd, IPPROTO_IP, IP_TTL),
