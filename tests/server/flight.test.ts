@@ -49,20 +49,6 @@ test.if(isRoot)(
 );
 
 test.if(isRoot)(
-  "one user with unread sockets leaves others room where only the total is set",
-  async () => {
-    await using server = await startServer({ args: ["--mode", "0666", "--max-in-flight", "40"] });
-    const { path } = server;
-    await using _ = await holding(path, 65534, 40, "unread");
-    expect(askStatus(native, path, 1000).stats).toMatchObject({
-      inFlight: 30,
-      refusedInFlight: 10,
-    });
-    expect(askOnce(path)).toBe(0);
-  },
-);
-
-test.if(isRoot)(
   "two users with unread sockets leave others room below the bound for all",
   async () => {
     await using server = await startServer({ args: ["--mode", "0666", "--max-in-flight", "40"] });

@@ -77,22 +77,6 @@ test.if(isRoot && !isContained)(
   },
 );
 
-test("closes only the connection of a malformed request", async () => {
-  await using server = await startServer();
-  using good = new RawClient(server.path);
-  expect(good.ask()).toBe(0);
-  const wrong = REQUEST.slice();
-  wrong[3] = 0x39;
-  const packets = [REQUEST.slice(0, 15), new Uint8Array(17), new Uint8Array(0), wrong];
-  for (const packet of [...packets, new Uint8Array(100_000)]) {
-    using client = new RawClient(server.path);
-    client.send(packet);
-    expect(client.isClosed(5000)).toBe(true);
-    expect(client.reply()).toBe(-errno.ECONNRESET);
-  }
-  expect(good.ask()).toBe(0);
-});
-
 test("answers EMFILE at the descriptor limit, does not spin, and recovers", async () => {
   await using server = await startServer({ args: ["--threads", "1"] });
   expect(askOnce(server.path)).toBe(0);

@@ -40,6 +40,7 @@ test("answers requests in pieces, without a host, or malformed, and closes the c
       "\r\n\r\n# HELP xsocket_build_info",
     );
   expect(await exchange(path, "GET http://x?/metrics HTTP/1.1\r\n\r\n")).toContain(" 404 ");
+  expect(await exchange(path, "POST /metrics HTTP/1.1\r\n\r\n")).toContain(" 405 ");
   expect(await exchange(path, "GET / HTTP/1.1\r\n\r\n")).toBe(
     "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 22\r\nConnection: close\r\n\r\nxsocket: see /metrics\n",
   );

@@ -99,23 +99,6 @@ test("metrics and status contain every number, and the docs name no other metric
       expect(text, `${name} of ${page}`).toContain(`# TYPE ${name} `);
 });
 
-test("histogram buckets are cumulative, and other pages are not found", async () => {
-  using dir = tempDir();
-  await using server = await serve({ address: dir.join("control") });
-  using metrics = await serveMetrics(server, LOOPBACK);
-  ask(dir.join("control"), ...Array.from({ length: 50 }, () => "stream" as const));
-  // a request's time is counted after its answer was sent
-  const counted = () => server.stats().latency.counts.reduce((sum, count) => sum + count, 0);
-  await eventually("the last request to be counted", () => counted() === 50);
-  const page = `http://127.0.0.1:${metrics.port}`;
-  const found = samples(await (await fetch(`${page}/metrics`)).text());
-  const buckets = [...found].filter(([name]) => name.includes("_bucket")).map(([, count]) => count);
-  expect(buckets).toEqual(buckets.toSorted((a, b) => a - b));
-  expect(buckets.at(-1)).toBe(50);
-  expect((await fetch(`${page}/other`)).status).toBe(404);
-  expect((await fetch(`${page}/metrics`, { method: "POST" })).status).toBe(405);
-});
-
 test("reports 0 for memory when /proc is missing, and all else", async () => {
   using dir = tempDir();
   await using server = await serve({ address: dir.join("control") });

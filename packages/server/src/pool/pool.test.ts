@@ -106,15 +106,6 @@ test("does not count a stopped thread as dead, and clears its timer", async () =
   expect(ended).toHaveBeenCalledWith(begun.mock.results[0]?.value);
 });
 
-test("a closed connection no longer counts under a quota", async () => {
-  await using pool = await failingPool(1, { connections: 1 });
-  using first = new RawClient(pool.path);
-  using second = new RawClient(pool.path);
-  expect([first.ask(), second.ask()]).toEqual([0, -errno.EPERM]);
-  first.close();
-  await eventually("room for the second", () => second.ask() === 0);
-});
-
 test("connections of a dead thread no longer count under a quota", async () => {
   await using pool = await failingPool(1, { connections: 1 });
   using first = new RawClient(pool.path);

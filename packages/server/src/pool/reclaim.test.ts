@@ -4,9 +4,9 @@ import { loadSyscalls, SHUT_RDWR } from "@xsocket/xbind-native";
 import { descriptors } from "../../../../tests/harness/descriptors.ts";
 import { numbersFrom } from "../../../../tests/harness/numbers.ts";
 import { eventually } from "../../../../tests/harness/wait.ts";
-import { crowdUntil, RawClient, rawClients } from "../../../../tests/server/raw.ts";
+import { crowdUntil, rawClients } from "../../../../tests/server/raw.ts";
 import { DIES, DIES_LOCKED } from "../../test/failing-worker.ts";
-import { askAgain, failingPool, PROTOCOLS, request } from "../../test/pool.ts";
+import { failingPool, PROTOCOLS, request } from "../../test/pool.ts";
 import { SharedLock } from "../memory/lock.ts";
 import { createMemory, FIELD, STATE, THREAD, TOTAL } from "../memory/memory.ts";
 import { Shared } from "../memory/shared.ts";
@@ -50,16 +50,6 @@ test("releases the lock of the thread", async () => {
   const { shared, lock, sys } = dead();
   lock.acquire();
   expect(await reclaim(sys, shared, 1)).toBe(1);
-});
-
-test("releases the lock of a thread that died holding it", async () => {
-  await using pool = await failingPool(2);
-  await crowdUntil(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
-  using victim = new RawClient(pool.path);
-  victim.send(request(DIES_LOCKED));
-  await pool.logged(1);
-  expect(pool.records[0]?.message).toContain("a death on demand");
-  expect(await askAgain(pool.path)).toBe(0);
 });
 
 test("replaces two threads of which one died holding the lock", async () => {
