@@ -158,16 +158,6 @@ test("a long answer that nobody reads blocks its sender", async () => {
   await body?.cancel();
 });
 
-test("a POST does not use a kept connection that the server has closed", async () => {
-  await using server = await startServer();
-  const answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
-  const socket = { data: (peer: Bun.Socket) => void peer.end(answer) };
-  using web = await listen({ via: server.path, hostname, port: 0, socket });
-  using there = fetchVia(server.path);
-  for (let i = 0; i < 10; i++)
-    expect(await (await there(`http://${hostname}:${web.port}/`, POST)).text()).toBe("hi");
-});
-
 test("of several kept connections, a POST uses the one that is still open", async () => {
   await using server = await startServer();
   const first = Promise.withResolvers<void>();

@@ -73,12 +73,6 @@ test.each([
   });
 });
 
-test("recognises Go by its note", () => {
-  const bytes = Buffer.from(PROGRAM);
-  bytes.write("Go\0\0", bytes.indexOf("GNU\0"), "latin1");
-  expect(readBytes(bytes)?.compiler).toBe("Go");
-});
-
 test("recognises Free Pascal by its mark behind a program's data", () => {
   using dir = tempDir();
   const [source, image] = [dir.join("x.c"), dir.join("x")];
