@@ -6,6 +6,8 @@ import { createNamespace, eventually, here, startServer, tempDir } from "../harn
 import { firstFrame } from "./observed.ts";
 import { endOf, SilentServer } from "./silent.ts";
 
+const UNUSED_MS = 8000; // before Bun.serve closes a connection by itself
+
 const ANSWERS: Record<string, (request: Request) => Response | Promise<Response>> = {
   "/echo": async (request) =>
     Response.json([
@@ -146,9 +148,9 @@ test("dispose closes kept connections and those being made, and later requests k
   for (const one of await Promise.allSettled(all))
     if (one.status === "rejected")
       expect(["AbortError", "XSocketError"]).toContain(one.reason.name);
-  await eventually("all to close", async () => (await connections()) === 0, 2000);
+  await eventually("all to close", async () => (await connections()) === 0, UNUSED_MS);
   expect(await (await there(url)).text()).toContain("GET");
-  await eventually("that one to close", async () => (await connections()) === 0, 2000);
+  await eventually("that one to close", async () => (await connections()) === 0, UNUSED_MS);
 });
 
 test("an aborted fetch closes its connection to the control socket", async () => {

@@ -156,9 +156,7 @@ test("a node:http server answers pending requests after close(), and can listen 
   expect([open.closed, half.closed]).toEqual([false, false]);
   ends.push(new Promise((resolve) => web.close(resolve)));
   web.closeAllConnections(); // busy ones too
-  expect(await Promise.race([Promise.all(ends).then(() => "closed"), Bun.sleep(4000)])).toBe(
-    "closed",
-  );
+  await Promise.all(ends);
 });
 
 test("a closed node:http server still answers a request that has partly arrived", async () => {

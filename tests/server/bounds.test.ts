@@ -43,13 +43,13 @@ test("logs a client of another PID namespace without a process number", async ()
 });
 
 test("answers requests that came in time although the server was stopped for longer", async () => {
-  await using server = await startServer({ args: ["--first-request-ms", "1000"] });
+  await using server = await startServer({ args: ["--first-request-ms", "2000"] });
   const idle = server.sockets();
   using clients = rawClients(server.path, 100); // more events than one wait returns
   await eventually("all to be accepted", () => server.sockets() === idle + 100);
   await server.program.pause();
   for (const client of clients) client.send();
-  await Bun.sleep(1200);
+  await Bun.sleep(2200);
   server.program.kill("SIGCONT");
   expect(clients.map((client) => client.reply())).toEqual(Array(100).fill(0));
 });

@@ -168,7 +168,7 @@ test("a connection may ask for status and sockets in any order", async () => {
 test("a connection that asked only for the status is not timed out", async () => {
   using dir = tempDir();
   const path = dir.join("control");
-  await using server = await serve({ address: path, firstRequestMs: 200 });
+  await using server = await serve({ address: path, firstRequestMs: 1000 });
   using client = new RawClient(path);
   await eventually("the server to wait for a question", () => server.stats().accepted === 1);
   expect(answer(client, QUESTION)).toBeGreaterThan(100);

@@ -9,7 +9,7 @@ test("two calls of drain() both resolve when the last connection closes", async 
   connections.add(socket);
   const both = [connections.drain(), connections.drain()];
   socket.destroy();
-  expect(await Promise.race([Promise.all(both), Bun.sleep(1000)])).toEqual([undefined, undefined]);
+  expect(await Promise.all(both)).toEqual([undefined, undefined]);
 });
 
 test("an upgraded connection is the handler's as long as one of several handlers is left", async () => {
@@ -21,6 +21,5 @@ test("an upgraded connection is the handler's as long as one of several handlers
   const socket = new Socket();
   connections.add(socket);
   server.emit("upgrade", undefined, socket);
-  const drained = connections.drain().then(() => "drained");
-  expect(await Promise.race([drained, Bun.sleep(1000)])).toBe("drained");
+  await connections.drain();
 });
