@@ -44,7 +44,6 @@ for (const page of PAGES)
       using home = tempDir();
       const script = ["set -eu", SET_UP, "set -x", ...blocks, "echo all blocks ran"].join("\n");
       const { code, stdout, stderr } = await here.run([...OWN_MACHINE, "bash", "-c", script], {
-        withinMs: 50_000,
         cwd: home.path,
         env: {
           HOME: home.path,

@@ -39,8 +39,7 @@ test("a program with unreferenced node:http servers ends, and getConnections() w
     server.unref().ref();
     const letGo = () => server.unref().getConnections((_, count) => console.log(count));
     setTimeout(letGo, 100).unref(); // which is not called in a program that ends`;
-  const argv = [process.execPath, "-e", program, server.path];
-  const ended = await here.run(argv, { withinMs: 20_000 });
+  const ended = await here.run([process.execPath, "-e", program, server.path]);
   expect(ended.stdout, ended.stderr).toBe("0\n");
 });
 

@@ -211,7 +211,7 @@ test("in a node:cluster worker, servers and datagram sockets belong to the worke
     }`;
   using dir = tempDir();
   await Bun.write(dir.join("program.ts"), program);
-  const ended = await here.run([process.execPath, dir.join("program.ts")], { withinMs: 20_000 });
+  const ended = await here.run([process.execPath, dir.join("program.ts")]);
   expect(ended.stdout, ended.stderr).toBe("worker sent\n");
 });
 

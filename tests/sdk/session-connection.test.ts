@@ -184,8 +184,7 @@ describe("a session", () => {
       await connect({ via, ...peer, timeoutMs: Infinity, socket: { data() {} } }).catch(() => {});
       process.on("exit", () => console.log("ends"));
     `;
-    const argv = [process.execPath, "-e", program, server.path];
-    const ended = await here.run(argv, { withinMs: 20_000 });
+    const ended = await here.run([process.execPath, "-e", program, server.path]);
     expect(ended.stdout, ended.stderr).toBe("ends\n");
   });
 });

@@ -221,8 +221,7 @@ describe("TLS", () => {
       await here.run(["mkfifo", pipe]);
       await using _ = here.spawn(["sh", "-c", 'cat "$0" > "$1"', dir.join("key.pem"), pipe]);
       const words = [server.path, String(listener.port), dir.join("cert.pem"), pipe];
-      const argv = [process.execPath, "-e", program, ...words];
-      const { stdout, stderr } = await here.run(argv, { withinMs: 20_000 });
+      const { stdout, stderr } = await here.run([process.execPath, "-e", program, ...words]);
       expect(stdout, stderr).toBe("true\n");
     },
   );

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { parseAccounts } from "../policy/accounts.ts";
 import { findIdentity } from "./drop.ts";
+import { here } from "../../../../tests/harness/place.ts";
 
 const ACCOUNTS = parseAccounts(
   "alice:x:1000:100::/:\n7:x:1001:100::/:\neve:x:7:100::/:\nroot:x:0:0::/:\n",
@@ -32,16 +33,10 @@ async function shellAsNobody(
     openSync("/etc/hosts", "r");
     const argv = ["/bin/sh", "-c", process.argv[1] ?? ""];
     execAs(loadSyscalls(), listener, { user, argv, directory: "/usr", files: [] }, ${ownsFile});`;
-  const child = Bun.spawn([process.execPath, "-e", program, script], {
-    cwd: import.meta.dir,
-    env: { ...process.env, ...env },
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text()]);
-  expect(err).toBe("");
-  expect(await child.exited).toBe(0);
-  return out;
+  const argv = [process.execPath, "-e", program, script];
+  const { code, stdout, stderr } = await here.run(argv, { cwd: import.meta.dir, env });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  return stdout;
 }
 
 const testAsRoot = test.if(process.geteuid?.() === 0);
