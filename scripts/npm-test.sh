@@ -78,6 +78,8 @@ touch yarn/yarn.lock
 say "the command alone, installed by Yarn"
 
 bun add --silent "@xsocket/client@$(tarball xsocket-client)" "@xsocket/server@$(tarball xsocket-server)"
+grep -q '"sources": "[0-9a-f]\{64\}"' node_modules/@xsocket/server/package.json ||
+	fail "nothing tells two packages of one version apart"
 say "the packages for TypeScript, installed by bun"
 for name in client protocol server xbind-native; do
 	echo "import * as all from '@xsocket/$name'; all" >elsewhere.mjs

@@ -45,6 +45,15 @@ const natives = Object.fromEntries(
   PLATFORMS.map(({ name }) => [`@xsocket/native-${name}`, version]),
 );
 
+/** A hash by which a server that runs notices that its package was replaced by another of the same version (program.ts). */
+async function hashOfSources(): Promise<string> {
+  const paths = Array.from(new Glob("packages/*/src/**/*.ts").scanSync(ROOT)).toSorted();
+  const texts = await Promise.all(paths.map((path) => Bun.file(join(ROOT, path)).text()));
+  return new Bun.CryptoHasher("sha256").update(texts.join("")).digest("hex");
+}
+
+const sources = await hashOfSources();
+
 async function pack(directory: string, manifest: object): Promise<void> {
   await Bun.write(join(directory, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
   await $`bun pm pack --quiet --ignore-scripts --destination ${OUT}`.cwd(directory).quiet();
@@ -76,7 +85,7 @@ async function begin(name: string, directory: string) {
   copyFiles(source, "README.md", directory);
   copyFiles(ROOT, "LICENSE", directory);
   const { devDependencies: _, ...manifest } = await manifestOf(source);
-  return { source, manifest: { ...manifest, version } };
+  return { source, manifest: { ...manifest, version, sources } };
 }
 
 /** Writes what other runtimes, and bundles for them, load in place of the sources, which they cannot read: it throws. */
