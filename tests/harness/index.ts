@@ -16,8 +16,9 @@
  * Everything made here is disposed of at the end of its scope, even if the test fails. A test that leaves a
  * descriptor open fails (guard.ts).
  *
- * A test that needs a user namespace is test.skipIf(isChrooted). Where there are no new namespaces at all,
- * scripts/steps.sh leaves out every file with a test that makes one, unless it has the word isContained:
+ * A test that needs a user namespace is test.skipIf(isChrooted); one that needs a second user is
+ * test.if(isRoot), or test.skipIf(isAlone) if others than root run it, too. Where there are no new namespaces at
+ * all, scripts/steps.sh leaves out every file with a test that makes one, unless it has the word isContained:
  * such a file is run, and what needs a namespace in it is test.skipIf(isContained).
  *
  * Not describe.skipIf(): Bun counts the tests in it whatever -t says, so that a name that no test has would not fail.
@@ -35,6 +36,7 @@ export {
   asOrdinaryUser,
   bunAsOrdinaryUser,
   HELD_TO_MODES,
+  isAlone,
   isChrooted,
   isContained,
   isRoot,

@@ -2,8 +2,11 @@ import { dirname } from "node:path";
 import { ROOT } from "./root.ts";
 import type { TempDir } from "./temp.ts";
 
-/** Whether the tests run as root. */
-export const isRoot = process.geteuid?.() === 0;
+/** There is one user, and root cannot become another; scripts/steps.sh detects that. */
+export const isAlone = process.env["TEST_ONE_USER"] === "1";
+
+/** Whether the tests run as root, who can become other users. */
+export const isRoot = process.geteuid?.() === 0 && !isAlone;
 
 /** The ordinary user in tests that run as root: nobody. */
 export const ORDINARY_UID = 65534;
@@ -29,9 +32,8 @@ export function asOrdinaryUser(argv: readonly string[], uid = ORDINARY_UID): str
 }
 
 /** A prefix for a command that makes even root obey the permissions of files. */
-export const HELD_TO_MODES: readonly string[] = isRoot
-  ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
-  : [];
+export const HELD_TO_MODES: readonly string[] =
+  process.geteuid?.() === 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] : [];
 
 /* Another user than root is root in a user namespace. */
 const AS_ROOT = isRoot ? [] : ["--map-root-user"];

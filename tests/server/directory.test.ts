@@ -6,6 +6,7 @@ import {
   eventually,
   expectSentence,
   here,
+  isAlone,
   isRoot,
   OWN_MOUNTS,
   refusing,
@@ -70,7 +71,7 @@ test.skipIf(!isRoot)(
   },
 );
 
-test("warns who else can replace the socket, by owner or ACL", async () => {
+test.skipIf(isAlone)("warns who else can replace the socket, by owner or ACL", async () => {
   using directory = tempDir();
   const path = directory.join("s");
   const warned = async (...args: string[]) => {
@@ -94,7 +95,7 @@ test("warns who else can replace the socket, by owner or ACL", async () => {
   expect(await warned()).toBe("uid 4202");
 });
 
-test("warns who else can replace a socket that was passed at start", async () => {
+test.skipIf(isAlone)("warns who else can replace a socket that was passed at start", async () => {
   using directory = tempDir();
   await here.run(["setfacl", "-m", "u:4201:rwx", directory.path]);
   await using server = here.spawn(activated(directory.join("s"), [XSOCKET, "serve"]));

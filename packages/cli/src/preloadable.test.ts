@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { chmodSync, chownSync, copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { libraryPath } from "@xsocket/xbind-native";
 import { tempDir } from "../../../tests/harness/temp.ts";
+import { isRoot } from "../../../tests/harness/user.ts";
 import { readElf } from "./elf.ts";
 import { preloadObstacle } from "./preloadable.ts";
 
@@ -135,7 +136,7 @@ function ofGroup(gid: number, mode: number) {
   });
 }
 
-test.skipIf(process.geteuid?.() !== 0 || isBarred)(
+test.skipIf(!isRoot || isBarred)(
   "refuses a set-group-ID program only for another group that may execute it",
   () => {
     const own = process.getegid?.() ?? 0;

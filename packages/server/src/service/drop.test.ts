@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { here } from "../../../../tests/harness/place.ts";
+import { isRoot } from "../../../../tests/harness/user.ts";
 import { parseAccounts } from "../policy/accounts.ts";
 import { findIdentity } from "./drop.ts";
-import { here } from "../../../../tests/harness/place.ts";
 
 const ACCOUNTS = parseAccounts(
   "alice:x:1000:100::/:\n7:x:1001:100::/:\neve:x:7:100::/:\nroot:x:0:0::/:\n",
@@ -39,7 +40,7 @@ async function shellAsNobody(
   return stdout;
 }
 
-const testAsRoot = test.if(process.geteuid?.() === 0);
+const testAsRoot = test.if(isRoot);
 
 describe("execAs() as root: the new program", () => {
   testAsRoot("has the user's ids, only CAP_CHOWN, and no_new_privs", async () => {
