@@ -127,23 +127,6 @@ test("the server's own user gets eight connections beyond the bound for all, the
 });
 
 test.if(isRoot)(
-  "root and the server's own user have connections beyond the bound for all",
-  async () => {
-    const bounds = ["--max-connections", "4", "--max-connections-per-user", "4"];
-    await using server = await startServer({ args: ["--mode", "0666", ...bounds] });
-    const { path } = server;
-    await using users = new AsyncDisposableStack();
-    users.use(await holding(path, 65534, 4, "silent"));
-    expect((await here.run([XSOCKET, "status", path])).code).toBe(0);
-    using own = rawClients(path, 4); // they count for the server's own user
-    await eventually("all to be accepted", () => server.sockets() >= 1 + 8);
-    users.use(await holding(path, 65533, 4, "silent"));
-    await server.program.says(/refused process \d+ of uid 65533: there are 4 connections already/);
-    expect(own.map((client) => client.ask())).toEqual(OKAY);
-  },
-);
-
-test.if(isRoot)(
   "one user with silent connections leaves others room where only the total is set",
   async () => {
     await using server = await startServer({ args: ["--mode", "0666", "--max-connections", "40"] });

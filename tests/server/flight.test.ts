@@ -33,22 +33,6 @@ test("answers ETOOMANYREFS at the user's bound of sockets in flight", async () =
 });
 
 test.if(isRoot)(
-  "answers ETOOMANYREFS to all users at the bound for all until there is room",
-  async () => {
-    const args = ["--mode", "0666", "--max-in-flight", "6", "--max-in-flight-per-user", "3"];
-    await using server = await startServer({ args });
-    const { path } = server;
-    await using users = new AsyncDisposableStack();
-    users.use(await holding(path, 65534, 3, "unread"));
-    expect(askOnce(path)).toBe(0);
-    const other = users.use(await holding(path, 65533, 3, "unread"));
-    expect(askOnce(path)).toBe(-errno.ETOOMANYREFS);
-    await other.endInput();
-    await eventually("the bound to lift", () => askOnce(path) === 0);
-  },
-);
-
-test.if(isRoot)(
   "two users with unread sockets leave others room below the bound for all",
   async () => {
     await using server = await startServer({ args: ["--mode", "0666", "--max-in-flight", "40"] });
