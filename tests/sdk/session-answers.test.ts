@@ -50,20 +50,6 @@ describe("a session", () => {
     },
   );
 
-  test("gets each answer of a server that closes each connection after one", async () => {
-    using server = new SilentServer();
-    using session = new Session({ via: server.path });
-    const errors = [errno.EPERM, errno.EACCES, errno.EMFILE];
-    const refused = errors.map(() => rejection(session.socket({ timeoutMs: PATIENT_MS })));
-    for (const error of errors) {
-      const connection = await server.accept();
-      answer(connection, error);
-      native.close(connection);
-    }
-    const codes = (await Promise.all(refused)).map(({ code }) => code);
-    expect(codes).toEqual(["EPERM", "EACCES", "EMFILE"]);
-  });
-
   test("reconnects a few times, not once for each request, to a server that closes each connection", async () => {
     using server = new SilentServer();
     using session = new Session({ via: server.path });
