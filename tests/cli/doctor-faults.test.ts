@@ -17,7 +17,7 @@ import {
   tempDir,
 } from "../harness/index.ts";
 import { SilentServer } from "../sdk/silent.ts";
-import { BASE, expectOnly, examine, isToBe, PORT } from "./examine.ts";
+import { BASE, expectOnly, examine, isToBe, PORT, rowOf } from "./examine.ts";
 
 describe("doctor reports", () => {
   test("socket for a path that is missing, no socket, or a dangling link", async () => {
@@ -67,7 +67,7 @@ describe("doctor reports", () => {
     using listener = Bun.listen({ unix: `\0${name}`, socket: { data() {} } });
     const rows = await examine([`@${name}`]);
     listener.stop();
-    expect(rows.find((row) => row.name === "socket")?.status).toBe("ok");
+    expect(rowOf(rows, "socket").status).toBe("ok");
   });
 
   test("permission for a directory on the path without search permission", async () => {
@@ -208,7 +208,7 @@ describe("doctor reports", () => {
     await server.program.pause();
     const rows = await examine([server.path, "--port", "udp/3000", "--port", "udp/3001"]);
     server.program.kill("SIGCONT");
-    expect(rows.find(({ name }) => name === "server")?.found).toMatch(/ listens$/);
+    expect(rowOf(rows, "server").found).toMatch(/ listens$/);
     expectOnly(
       rows,
       "tcp4",
@@ -257,8 +257,8 @@ describe("doctor reports", () => {
       path: `@xsocket-doctor-${process.pid}`,
       args: ["--allow-user", "12345"],
     });
-    const row = (await examine([server.path])).find(({ name }) => name === "tcp4");
+    const row = rowOf(await examine([server.path]), "tcp4");
     expect(row).toMatchObject({ status: "failed", found: expect.stringMatching(/\(EPERM\)$/) });
-    expect(row?.remedy).toMatch(/abstract name.* root .*--allow-user.* path/);
+    expect(row.remedy).toMatch(/abstract name.* root .*--allow-user.* path/);
   });
 });

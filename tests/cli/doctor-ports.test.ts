@@ -16,7 +16,7 @@ import {
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
-import { BASE, expectOnly, examine, isOfProgram, isToBe, PORT } from "./examine.ts";
+import { BASE, expectOnly, examine, isToBe, PORT, rowOf } from "./examine.ts";
 
 describe("doctor reports", () => {
   test.skipIf(!hasCookies)(
@@ -30,7 +30,7 @@ describe("doctor reports", () => {
         /and so is this process/,
         /start the server in that namespace.*--same-namespace/,
       );
-      expect(rows.find(({ name }) => name === "namespace")?.status).toBe("warning");
+      expect(rowOf(rows, "namespace").status).toBe("warning");
       const meant = await examine([server.path, "--same-namespace"]);
       expect(meant.every(({ name, status }) => status === "ok" || !isToBe(name))).toBe(true);
     },
@@ -196,7 +196,7 @@ describe("doctor reports", () => {
     const missing = await examine([server.path, "--", "no-such-program"]);
     expectOnly(missing, "program", /no-such-program/, /PATH/);
     const start = ["bash", "-c", String.raw`exec "$@" $'./\xff'`, "bash"]; // Bun.spawn cannot pass it
-    const unnamed = (await examine([server.path, "--"], { start })).find(isOfProgram);
+    const unnamed = rowOf(await examine([server.path, "--"], { start }), "program");
     expect(unnamed).toMatchObject({ status: "skipped", found: expect.stringMatching(/UTF-8/) });
   });
 });

@@ -19,7 +19,7 @@ import {
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
-import { BASE, examine, isToBe, PORT } from "./examine.ts";
+import { BASE, examine, isToBe, PORT, rowOf } from "./examine.ts";
 
 /* Refuses IPv6 sockets as a kernel without IPv6 does. */
 test.skipIf(!hasCookies)(
@@ -43,7 +43,7 @@ test("names a program by its absolute path", async () => {
   using dir = tempDir();
   copyFileSync("/bin/true", dir.join("program"));
   const rows = await examine(["@nobody", "--", "./program"], { start: ["env", "-C", dir.path] });
-  const { found } = rows.find(({ name }) => name === "program") ?? {};
+  const { found } = rowOf(rows, "program");
   expect(found).toBe(`${dir.join("program")} can be preloaded`);
 });
 
@@ -86,7 +86,7 @@ test.skipIf(!hasCookies)(
       ...PORT,
       ...PORT,
     ]);
-    const found = (name: string) => rows.find((row) => row.name === name)?.found;
+    const found = (name: string) => rowOf(rows, name).found;
     const [pid, uid] = [server.program.pid, process.geteuid?.()];
     expect(found("server")).toBe(`process ${pid} of uid ${uid} listens`);
     expect(found("program")).toMatch(/^\/\S+ can be preloaded$/);
@@ -99,7 +99,7 @@ test.skipIf(isContained)(
   async () => {
     await using server = await startServer();
     const rows = await examine([server.path], { start: OWN_MACHINE });
-    const { status, found } = rows.find(({ name }) => name === "server") ?? {};
+    const { status, found } = rowOf(rows, "server");
     expect(status).toBe("ok");
     expect(found).toMatch(/^a process of another PID namespace, of uid \d+, listens$/);
   },
@@ -113,15 +113,15 @@ test.each([
   const path = dir.join("s");
   await using unit = await socketUnit(dir, path);
   const rows = await examine([path], { start });
-  expect(rows.find(({ name }) => name === "server")?.found).toBe(
+  expect(rowOf(rows, "server").found).toBe(
     `process ${unit.pid} (systemd, for a socket unit) of uid ${process.geteuid?.()} listens`,
   );
 });
 
 /* What the row "libraries" says when the loader searches a directory first. */
-async function librariesFound(LD_LIBRARY_PATH: string): Promise<string | undefined> {
+async function librariesFound(LD_LIBRARY_PATH: string): Promise<string> {
   const rows = await examine(["/nowhere/control"], { env: { LD_LIBRARY_PATH } });
-  return rows.find(({ name }) => name === "libraries")?.found;
+  return rowOf(rows, "libraries").found;
 }
 
 test("says which file LD_PRELOAD=libxbind.so would load", async () => {
@@ -164,7 +164,7 @@ test.skipIf(!isRoot || !hasCookies)(
     const start = ["setpriv", "--bounding-set=-net_admin"];
     const rows = await examine([server.path], { start });
     const cookie = await target.cookie();
-    expect(rows.find(({ name }) => name === "namespace")?.found).toStartWith(
+    expect(rowOf(rows, "namespace").found).toStartWith(
       `the sockets are of a namespace that this user is not allowed to inspect, cookie ${cookie}; this `,
     );
   },
@@ -186,7 +186,7 @@ test("skips the namespace on a kernel without network namespaces", async () => {
 test.skipIf(!hasCookies)("names both namespaces by number and cookie", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
-  const { found } = (await examine([server.path])).find(({ name }) => name === "namespace") ?? {};
+  const { found } = rowOf(await examine([server.path]), "namespace");
   expect(found).toContain(`cookie ${await target.cookie()}; this process is in net:[`);
   expect(found).toContain(`cookie ${await here.cookie()}`);
 });
@@ -201,14 +201,14 @@ test("judges a script by its interpreter through nested scripts", async () => {
     chmodSync(dir.join(name), 0o755);
   }
   const rows = await examine(["/nowhere/control", "--", dir.join("two")]);
-  const { status, found } = rows.find(({ name }) => name === "program") ?? {};
+  const { status, found } = rowOf(rows, "program");
   expect(status).toBe("ok");
   expect(found).toMatch(/two is a script, and its interpreter \/.*sh can be preloaded/);
 });
 
 test("judges a program together with its arguments", async () => {
   const rows = await examine(["/nowhere/control", "--", "env", "-i", "true"]);
-  const { found } = rows.find(({ name }) => name === "program") ?? {};
+  const { found } = rowOf(rows, "program");
   expect(found).toContain("it drops LD_PRELOAD");
 });
 

@@ -35,7 +35,12 @@ export async function examine(
   return checks;
 }
 
-export const isOfProgram = ({ name }: Row): boolean => name === "program";
+/** The row of that name. */
+export function rowOf(rows: readonly Row[], name: string): Row {
+  const row = rows.find((each) => each.name === name);
+  if (row === undefined) throw new Error(`there is no row ${name}`);
+  return row;
+}
 
 /** Whether a row is expected: those of IPv6 are not where the kernel has none. */
 export const isToBe = (name: string): boolean => knowsIpv6 || !name.endsWith("6");
