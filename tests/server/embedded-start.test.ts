@@ -251,10 +251,3 @@ test("serves a given listening socket, removes its file only if owned, and refus
     expect(existsSync(path)).toBe(!ownsFile);
   }
 });
-
-test("refuses a path in use without leaking a descriptor", async () => {
-  using dir = tempDir();
-  const address = dir.join("control");
-  await using _ = await serve({ address });
-  await expect(serve({ address })).rejects.toMatchObject({ code: "IN_USE" });
-});
