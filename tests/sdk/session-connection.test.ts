@@ -41,7 +41,7 @@ describe("a session", () => {
       using session = new Session({ via: server.path });
       const first = rejection(session.socket({ timeoutMs: PATIENT_MS }));
       const earlier = await server.accept();
-      using _ = spyOn(native, "geteuid").mockReturnValue(ORDINARY_UID);
+      using _ = spyOn(process, "geteuid").mockReturnValue(ORDINARY_UID);
       const second = rejection(session.socket({ timeoutMs: PATIENT_MS }));
       const later = await server.accept();
       if (isAnswered) {

@@ -53,7 +53,7 @@ function letAllGo(): void {
 /** A kept connection to a server: many requests under way, answered in order. */
 export class Connection {
   /** The effective uid that the server knows us by, for the lifetime of the connection. */
-  readonly uid: number = loadSyscalls().geteuid();
+  readonly uid: number | undefined = process.geteuid?.();
   readonly #fd: number;
   readonly #lost: (connection: Connection, left: Wanted[], error: unknown) => void;
   #state: "open" | "retiring" | "closed" = "open";

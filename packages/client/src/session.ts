@@ -1,6 +1,6 @@
 import * as path from "node:path";
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
-import { errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
+import { errno, SyscallError } from "@xsocket/xbind-native";
 import { Connection, type Wanted } from "./_connection.ts";
 import { Deadline, LIMIT_KEYS, LONGEST_MS, type Limits } from "./_deadline.ts";
 import { backlogPause, checkVia, reachNow, unreached } from "./_handover.ts";
@@ -119,11 +119,7 @@ export class Session implements Disposable {
     const abort = (): void => giveUp(deadline.signal?.reason);
     const timer = setTimeout(late, deadline.leftMs());
     deadline.signal?.addEventListener("abort", abort);
-    try {
-      this.#dispatch(wanted);
-    } catch (error) {
-      reject(error); // no library: finally() below undoes what is set up above
-    }
+    this.#dispatch(wanted);
     return promise.finally(() => {
       clearTimeout(timer);
       deadline.signal?.removeEventListener("abort", abort);
@@ -136,7 +132,7 @@ export class Session implements Disposable {
     if (this.#state === "closed") return wanted.reject(this.#closedError(wanted));
     this.#usedAt = performance.now();
     const connection = this.#connection;
-    if (connection?.uid === loadSyscalls().geteuid() && !connection.isOutOfStep)
+    if (connection && connection.uid === process.geteuid?.() && !connection.isOutOfStep)
       return connection.add(wanted);
     if (connection) this.#retire(connection);
     if (this.#retry) return void this.#waiting.add(wanted);

@@ -23,7 +23,6 @@ export interface Syscalls {
   flock(fd: number, operation: number): number;
   umask(mask: number): number;
   xattr(path: string, name: string, value: Uint8Array | null, length: number): number;
-  geteuid(): number;
   getsockname(fd: number, address: Uint8Array, length: number): number;
   getsockopt(
     fd: number,
@@ -122,7 +121,7 @@ type Declared<Given> = [Given] extends [string]
 interface Signature<Given extends readonly unknown[]> {
   readonly symbol: string;
   readonly args: { [At in keyof Given]: Declared<Given[At]> };
-  readonly returns: typeof int | typeof unsigned | FFIType.f64;
+  readonly returns: typeof int | FFIType.f64;
 }
 
 const SIGNATURES = {
@@ -138,7 +137,6 @@ const SIGNATURES = {
   flock: { symbol: "xs1_flock", args: [int, int], returns: int },
   umask: { symbol: "xs1_umask", args: [int], returns: int },
   xattr: { symbol: "xs1_xattr", args: [text, text, pointer, unsigned], returns: int },
-  geteuid: { symbol: "xs1_geteuid", args: [], returns: unsigned },
   getsockname: { symbol: "xs1_getsockname", args: [int, pointer, unsigned], returns: int },
   getsockopt: { symbol: "xs1_getsockopt", args: [int, int, int, pointer, unsigned], returns: int },
   setsockopt: { symbol: "xs1_setsockopt", args: [int, int, int, pointer, unsigned], returns: int },

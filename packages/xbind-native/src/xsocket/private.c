@@ -80,11 +80,6 @@ EXPORT int xs1_xattr(const char *path, const char *name, void *value, unsigned l
 	return (int)SYS_CALL(SYS_getxattr, (long)path, (long)name, (long)value, (long)len);
 }
 
-EXPORT unsigned xs1_geteuid(void)
-{
-	return sys_geteuid();
-}
-
 EXPORT int xs1_getsockname(int fd, void *addr, unsigned len)
 {
 	socklen_t size = len;

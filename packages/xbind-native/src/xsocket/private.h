@@ -21,7 +21,6 @@ int xs1_close(int fd);
 int xs1_shutdown(int fd, int how);
 int xs1_fchown(int fd, unsigned uid, unsigned gid);
 int xs1_flock(int fd, int operation);
-unsigned xs1_geteuid(void);
 int xs1_umask(int mask);
 
 /* poll(2) of one descriptor. Return: revents, 0 after wait_ms; -EMFILE where RLIMIT_NOFILE is 0. */
