@@ -67,6 +67,13 @@ int sys_identify(int fd, struct sys_identity *ret)
 	return 0;
 }
 
+uint64_t sys_inode(int fd)
+{
+	struct sys_identity identity;
+
+	return sys_identify(fd, &identity) < 0 ? 0 : identity.inode;
+}
+
 bool sys_is(int fd, const struct sys_identity *identity)
 {
 	struct sys_identity now;

@@ -94,6 +94,9 @@ struct sys_identity {
 /* What the descriptor refers to. Return: 0, or -errno, and then *ret is untouched. */
 int sys_identify(int fd, struct sys_identity *ret);
 
+/* The inode alone, 0 if unknown. */
+uint64_t sys_inode(int fd);
+
 /* Does the descriptor refer to that very file? */
 bool sys_is(int fd, const struct sys_identity *identity);
 

@@ -4,8 +4,8 @@
  *
  * How it works: an epoll set holds no reference to a socket. Once the socket has lost its number, a
  * set that it was registered in still reports it if and only if somebody else holds it: another
- * number of this process, another process, or a message on its way. Only then is it worth comparing
- * the inode of every number.
+ * number of this process, another process, or a message on its way. Only then is it worth asking
+ * every number for its key.
  */
 #include "xbind/copies.h"
 
@@ -41,26 +41,20 @@ bool copies_exist_consume(int watch)
 	return sys_epoll_wait(set, &event, 1, 0) != 0;
 }
 
-/* Not a descriptor by O_PATH, which has the inode but is not a socket. */
-static bool is_copy(int fd, const struct sys_identity *old)
-{
-	return sys_is(fd, old) && !(sys_fcntl(fd, F_GETFL, 0) & O_PATH);
-}
-
 /*
  * Return: whether there may be more. The copy follows even where not all of its registrations can:
  * one that stays would be another socket, without the port.
  */
-static bool replace(const struct sys_identity *old, int copy, int fd)
+static bool replace(socket_key old, uint64_t inode, int copy, int fd)
 {
 	const struct lock_turn turn = claim_number(copy);
 	struct epollset_move move;
-	const int detached = epollset_detach(copy, old, &move);
+	const int detached = epollset_detach(copy, inode, &move);
 	int flags = sys_fcntl(copy, F_GETFD, 0), rc = 0;
 	bool are_more = true;
 
 	/* Checked again, since another thread may have closed the number and reused it. */
-	if (is_copy(copy, old)) {
+	if (key_of(copy) == old) {
 		const int watch = copies_watch(copy);
 
 		rc = renumber(fd, copy, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
@@ -74,14 +68,14 @@ static bool replace(const struct sys_identity *old, int copy, int fd)
 }
 
 /* Starts at the socket's own number, since dup(2) usually gives one that is little higher. */
-void copies_replace(const struct sys_identity *old, int number, int fd)
+void copies_replace(socket_key old, uint64_t inode, int number, int fd)
 {
 	const int end = fdtable_end();
 
 	for (int i = 0; i < end; i++) {
 		const int copy = (number + i) % end;
 
-		if (is_copy(copy, old) && !replace(old, copy, fd))
+		if (key_of(copy) == old && !replace(old, inode, copy, fd))
 			return;
 	}
 }

@@ -8,9 +8,10 @@
 #ifndef XBIND_COPIES_H
 #define XBIND_COPIES_H
 
-#include "core/sys.h"
+#include "xbind/key.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /**
  * copies_watch() - prepare to tell whether a socket has copies
@@ -27,13 +28,14 @@ bool copies_exist_consume(int watch);
 
 /**
  * copies_replace() - replace the copies of a replaced socket, keeping their epoll registrations
- * @old:    identity of the replaced socket, by sys_identify()
+ * @old:    key of the replaced socket
+ * @inode:  its inode, as for epollset_detach()
  * @number: descriptor number that it had
  * @fd:     the new socket, under whatever number; stays the caller's
  *
  * Takes a system call for each descriptor number until the last copy is found. Copies in other
  * processes are out of reach.
  */
-void copies_replace(const struct sys_identity *old, int number, int fd);
+void copies_replace(socket_key old, uint64_t inode, int number, int fd);
 
 #endif

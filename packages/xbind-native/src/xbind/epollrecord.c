@@ -81,20 +81,12 @@ static struct record *find(int set, int fd)
 	return NULL;
 }
 
-/* The inode of what has this number, so that a later socket of the same number is not taken for it.
- */
-static uint32_t inode_of(int fd)
-{
-	struct sys_identity identity;
-
-	return sys_identify(fd, &identity) < 0 ? 0 : (uint32_t)identity.inode;
-}
-
 /* Is it PARKED for a socket that no longer has the number? */
 static bool is_over(const struct record *record)
 {
 	return state_of(record) == PARKED &&
-	       load(&record->inode) != inode_of((int)load(&record->fd)) && !fdtable_has_others();
+	       load(&record->inode) != (uint32_t)sys_inode((int)load(&record->fd)) &&
+	       !fdtable_has_others();
 }
 
 /* Makes a record EMPTY for a new one. */
@@ -186,7 +178,7 @@ bool epollrecord_park(int set, int fd)
 
 	if (record) {
 		store(&record->set, (uint32_t)set + 1);
-		store(&record->inode, inode_of(fd));
+		store(&record->inode, (uint32_t)sys_inode(fd));
 		store(&any_parked, 1);
 	}
 	return record != NULL;
@@ -204,7 +196,7 @@ static struct record *find_parked(int set, int fd)
 	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
 		if (state_of(&bucket[i]) == PARKED && load(&bucket[i].fd) == (uint32_t)fd &&
 		    is_same_set((int)load(&bucket[i].set) - 1, set) &&
-		    load(&bucket[i].inode) == inode_of(fd))
+		    load(&bucket[i].inode) == (uint32_t)sys_inode(fd))
 			return &bucket[i];
 	}
 	return NULL;
@@ -230,7 +222,7 @@ void epollrecord_follow(int fd, uint64_t inode)
 	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
 		if (state_of(&bucket[i]) == PARKED && load(&bucket[i].fd) == (uint32_t)fd &&
 		    load(&bucket[i].inode) == (uint32_t)inode)
-			store(&bucket[i].inode, inode_of(fd));
+			store(&bucket[i].inode, (uint32_t)sys_inode(fd));
 	}
 }
 

@@ -175,10 +175,10 @@ static int holds(int set, int fd)
 }
 
 /* Return: 0, -ESRCH when it is not in the set, else the error that hides it. */
-static int look_up(int set, int fd, const struct sys_identity *identity, struct epoll_event *ret)
+static int look_up(int set, int fd, uint64_t inode, struct epoll_event *ret)
 {
 	int held = holds(set, fd);
-	int rc = held == 0 ? -ESRCH : procfs_registration(set, fd, identity->inode, ret);
+	int rc = held == 0 ? -ESRCH : procfs_registration(set, fd, inode, ret);
 
 	if (rc == 0 || rc == -ESRCH) /* a record that says otherwise is too old */
 		return rc;
@@ -192,11 +192,10 @@ static int look_up(int set, int fd, const struct sys_identity *identity, struct 
  * -ENFILE or -ENOMEM when no descriptor or memory is left to ask /proc with, -errno when
  * epoll_ctl(2) is refused, as a seccomp filter may.
  */
-static int detach_from(int set, int fd, const struct sys_identity *identity,
-                       struct epollset_move *move)
+static int detach_from(int set, int fd, uint64_t inode, struct epollset_move *move)
 {
 	struct epoll_event found;
-	int rc = look_up(set, fd, identity, &found);
+	int rc = look_up(set, fd, inode, &found);
 
 	if (rc == -ESRCH)
 		return 0;
@@ -217,10 +216,10 @@ static int detach_from(int set, int fd, const struct sys_identity *identity,
 	return 0;
 }
 
-static int detach_from_known(int fd, const struct sys_identity *identity, struct epollset_move *ret)
+static int detach_from_known(int fd, uint64_t inode, struct epollset_move *ret)
 {
 	for (int set = next_known(0); set >= 0; set = next_known(set + 1)) {
-		int rc = detach_from(set, fd, identity, ret);
+		int rc = detach_from(set, fd, inode, ret);
 
 		if (rc < 0)
 			return rc;
@@ -228,19 +227,19 @@ static int detach_from_known(int fd, const struct sys_identity *identity, struct
 	return 0;
 }
 
-int epollset_detach(int fd, const struct sys_identity *identity, struct epollset_move *ret)
+int epollset_detach(int fd, uint64_t inode, struct epollset_move *ret)
 {
 	/* A scan that ends later may find sets with numbers that we have passed already. */
 	const unsigned before = looked;
 	int rc;
 
-	ret->inode = identity->inode;
+	ret->inode = inode;
 	ret->count = 0;
-	rc = detach_from_known(fd, identity, ret);
+	rc = detach_from_known(fd, inode, ret);
 	if (rc < 0 || lost == before)
 		return rc;
 	epollset_load(); /* a set may live on as a copy that was made by dup(2) */
-	return detach_from_known(fd, identity, ret);
+	return detach_from_known(fd, inode, ret);
 }
 
 /*

@@ -10,8 +10,6 @@
 #ifndef XBIND_EPOLLSET_H
 #define XBIND_EPOLLSET_H
 
-#include "core/sys.h"
-
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -38,9 +36,9 @@ void epollset_load(void);
 
 /**
  * epollset_detach() - take a socket out of every epoll set of this process
- * @fd:       the socket; stays the caller's
- * @identity: the socket's, by sys_identify()
- * @ret:      what was taken out, for epollset_attach(); always written
+ * @fd:    the socket; stays the caller's
+ * @inode: the socket's, 0 if unknown
+ * @ret:   what was taken out, for epollset_attach(); always written
  *
  * A registration whose events cannot be found out stays where it is, and XBIND_LOG says so.
  *
@@ -48,7 +46,7 @@ void epollset_load(void);
  *         no descriptor or memory is left to look with, or -errno of an epoll_ctl(2) that is
  *         forbidden. On failure too @ret has what was taken out until then.
  */
-int epollset_detach(int fd, const struct sys_identity *identity, struct epollset_move *ret);
+int epollset_detach(int fd, uint64_t inode, struct epollset_move *ret);
 
 /*
  * Registers the socket that now has the number fd: the new one, or after a failure the old one

@@ -2,6 +2,7 @@
 #include "xbind/flight.h"
 
 #include "core/fd.h"
+#include "xbind/key.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -9,7 +10,7 @@
 static struct {
 	_Atomic int fd; /* plus one, 0 where there is none */
 	const char *thread;
-	struct sys_identity identity;
+	socket_key key;
 } places[FLIGHT_PLACES];
 
 /* Its address identifies the thread, also in a child. */
@@ -17,9 +18,9 @@ static __thread char own __attribute__((tls_model("initial-exec")));
 
 int flight_add(int fd)
 {
-	struct sys_identity identity;
+	const socket_key key = fd < 0 ? KEY_NONE : key_of(fd);
 
-	if (fd < 0 || sys_identify(fd, &identity) < 0)
+	if (key == KEY_NONE)
 		return fd;
 	for (int i = 0; i < FLIGHT_PLACES; i++) {
 		int none = 0;
@@ -27,7 +28,7 @@ int flight_add(int fd)
 		if (!atomic_compare_exchange_strong(&places[i].fd, &none, -1))
 			continue;
 		places[i].thread = &own;
-		places[i].identity = identity;
+		places[i].key = key;
 		places[i].fd = fd + 1;
 		break;
 	}
@@ -50,8 +51,8 @@ void flight_close(int *slot)
 
 /*
  * Those of the forking thread stay open: it has forked within its own swap, in a library that
- * stands in front of libc's bind, and the child may be the one to bind. The identity is compared,
- * since the program may have closed a number and reused it.
+ * stands in front of libc's bind, and the child may be the one to bind. The key is compared, since
+ * the program may have closed a number and reused it.
  */
 static void close_in_child(void)
 {
@@ -60,7 +61,7 @@ static void close_in_child(void)
 
 		if (fd >= 0 && places[i].thread == &own)
 			continue;
-		if (fd >= 0 && sys_is(fd, &places[i].identity))
+		if (fd >= 0 && key_of(fd) == places[i].key)
 			sys_close(fd);
 		places[i].fd = 0;
 	}

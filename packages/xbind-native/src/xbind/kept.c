@@ -4,6 +4,7 @@
 #include "core/fd.h"
 #include "xbind/config.h"
 #include "xbind/fdtable.h"
+#include "xbind/key.h"
 #include "xbind/lock.h"
 #include "xbind/log.h"
 
@@ -24,13 +25,13 @@ static _Atomic int holder; /* the thread that uses kept */
 static struct {
 	_Atomic int fd; /* the number, which the program may have reused */
 	_Atomic unsigned user;
-	struct sys_identity identity;
+	socket_key key;
 } kept = {.fd = -1};
 
 /* The program may have closed the number, and opened something else there. */
 static bool is_ours(void)
 {
-	return sys_is(kept.fd, &kept.identity);
+	return kept.fd >= 0 && key_of(kept.fd) == kept.key;
 }
 
 static bool is_usable(void)
@@ -92,9 +93,9 @@ static int connect_anew(void)
 	if (rc < 0)
 		return rc;
 	fd = move_up_consume(take_fd(&fd));
-	rc = sys_identify(fd, &kept.identity);
-	if (rc < 0)
-		return rc;
+	kept.key = key_of(fd);
+	if (kept.key == KEY_NONE)
+		return key_error(fd);
 	kept.user = sys_geteuid();
 	kept.fd = take_fd(&fd);
 	return 0;

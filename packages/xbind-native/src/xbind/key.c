@@ -4,7 +4,6 @@
 #include "core/sys.h"
 
 #include <errno.h>
-#include <stdbool.h>
 
 #ifndef SO_COOKIE
 #define SO_COOKIE 57
@@ -21,23 +20,18 @@ static int read_cookie(int fd, int name, uint64_t *ret)
 	return sys_getsockopt(fd, SOL_SOCKET, name, ret, &len);
 }
 
-/* Is there no cookie, as under qemu-user (EINVAL)? Any other error is a refusal. */
-static bool is_missing(int error)
-{
-	return error == -ENOPROTOOPT || error == -ENOTSOCK || error == -EBADF || error == -EINVAL;
-}
-
 socket_key key_of(int fd)
 {
-	struct sys_identity identity;
 	uint64_t cookie = 0;
 	const int rc = read_cookie(fd, SO_COOKIE, &cookie);
 
 	if (rc == 0)
 		return (socket_key)cookie;
-	if (!is_missing(rc)) /* not the inode: it may have been noted by its cookie */
+	/* Under qemu-user it is EINVAL. Any other error is that of a file which is not a socket, or
+	 * a refusal: then not the inode, since it may have been noted by its cookie. */
+	if (rc != -ENOPROTOOPT && rc != -EINVAL)
 		return KEY_NONE;
-	return sys_identify(fd, &identity) < 0 ? KEY_NONE : (socket_key)identity.inode;
+	return (socket_key)sys_inode(fd);
 }
 
 int key_error(int fd)

@@ -9,8 +9,8 @@ typedef uintptr_t socket_key; /* one word, so that it can be atomic on every pro
 
 #define KEY_NONE ((socket_key)0)
 
-/* The SO_COOKIE, or the inode where there is no cookie: under qemu-user, and for a file that is not
- * a socket. KEY_NONE if fd is not open or the cookie is refused, as by a seccomp filter. */
+/* The SO_COOKIE, or the inode where sockets have no cookie, as under qemu-user. KEY_NONE if fd is
+ * not a socket or the cookie is refused, as by a seccomp filter. */
 socket_key key_of(int fd);
 
 /* Why a descriptor has no key: -errno. */

@@ -55,23 +55,16 @@ int kind_and_key(int fd, struct kind *ret, socket_key *ret_key)
 	return 0;
 }
 
-bool kind_is_of(int fd, socket_key key)
-{
-	struct kind kind;
-
-	return key_of(fd) == key && kind_read(fd, &kind) == 0;
-}
-
 int kind_number_of(socket_key key, int before)
 {
 	int fd;
 
-	if (kind_is_of(before, key))
+	if (key_of(before) == key)
 		return before;
 	fd = fdtable_end();
 	do
 		fd--;
-	while (fd >= 0 && !kind_is_of(fd, key));
+	while (fd >= 0 && key_of(fd) != key);
 	return fd;
 }
 

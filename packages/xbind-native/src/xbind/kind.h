@@ -39,9 +39,6 @@ int kind_read(int fd, struct kind *ret);
  */
 int kind_and_key(int fd, struct kind *ret, socket_key *ret_key);
 
-/* Is fd the socket of that key? Another kind of file may have the same key. */
-bool kind_is_of(int fd, socket_key key);
-
 /* The present number of the socket of that key, which had the number before: the program may have
  * moved it by dup(2). -1 when it has none. May have to look at every number. */
 int kind_number_of(socket_key key, int before);

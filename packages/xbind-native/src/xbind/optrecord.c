@@ -179,7 +179,7 @@ static void find_numbers(void)
 		const socket_key key = key_of(fd);
 
 		for (size_t i = 0; key != KEY_NONE && i < used; i++) {
-			if (keys[i] == key && records[i].fd < 0 && kind_is_of(fd, key))
+			if (keys[i] == key && records[i].fd < 0)
 				records[i].fd = fd;
 		}
 	}
@@ -195,7 +195,7 @@ static bool drop_numbers(void)
 			continue;
 		if (i > 0 && keys[i] == keys[i - 1]) /* most are, and each look is a system call */
 			records[i].fd = records[i - 1].fd;
-		else if (!kind_is_of(records[i].fd, keys[i]))
+		else if (key_of(records[i].fd) != keys[i])
 			records[i].fd = -1;
 		any = any || records[i].fd < 0;
 	}

@@ -185,16 +185,14 @@ static int take_number(int old, int new_fd, socket_key key, int *ret_status)
 static int exchange(int old, int new_fd, socket_key key)
 {
 	const struct lock_turn turn = claim_number(old);
-	struct sys_identity identity = {0};
+	const uint64_t inode = sys_inode(old);
 	struct epollset_move move;
 	bool has_copies = false;
 	int status = 0;
-	int rc;
+	int rc = look_again(old, key); /* after sys_inode(), which may have seen another file */
 
-	sys_identify(old, &identity);
-	rc = look_again(old, key); /* after sys_identify(), which may have seen another file */
 	if (rc == 0) {
-		rc = epollset_detach(old, &identity, &move);
+		rc = epollset_detach(old, inode, &move);
 		if (rc < 0)
 			epollset_attach(old, old, &move);
 	}
@@ -208,7 +206,7 @@ static int exchange(int old, int new_fd, socket_key key)
 	}
 	lock_leave(&turn);
 	if (rc == 0 && has_copies)
-		copies_replace(&identity, old, new_fd);
+		copies_replace(key, inode, old, new_fd);
 	status_async(old, status); /* whichever socket has the number now */
 	return rc;
 }

@@ -3,6 +3,7 @@
 #ifndef SUPPORT_REPLACE_H
 #define SUPPORT_REPLACE_H
 
+#include "core/sys.h"
 #include "support/events.h"
 #include "xbind/copies.h"
 #include "xbind/epollrecord.h"
@@ -17,12 +18,9 @@
 /* Removes the registrations of fd for good. Return: how many there were, or an error. */
 static inline int detach(int fd)
 {
-	struct sys_identity identity;
 	struct epollset_move move;
-	int rc;
+	int rc = epollset_detach(fd, sys_inode(fd), &move);
 
-	CHECK_EQ(sys_identify(fd, &identity), 0);
-	rc = epollset_detach(fd, &identity, &move);
 	return rc < 0 ? rc : (int)move.count;
 }
 
@@ -31,31 +29,28 @@ static inline void replace(int fd, int type)
 {
 	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int fresh = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-	struct sys_identity identity;
 	struct epollset_move move;
+	const uint64_t inode = sys_inode(fd);
+	const socket_key key = key_of(fd);
 	bool has_copies;
 	int watch;
 
 	CHECK(fresh >= 0);
 	CHECK_EQ(bind(fresh, (struct sockaddr *)&any, sizeof(any)), 0);
-	CHECK_EQ(sys_identify(fd, &identity), 0);
-	CHECK_EQ(epollset_detach(fd, &identity, &move), 0);
+	CHECK_EQ(epollset_detach(fd, inode, &move), 0);
 	watch = copies_watch(fd);
 	CHECK_EQ(dup3(fresh, fd, O_CLOEXEC), fd);
 	has_copies = copies_exist_consume(watch);
 	epollset_attach(fd, fresh, &move);
 	if (has_copies)
-		copies_replace(&identity, fd, fd);
+		copies_replace(key, inode, fd, fd);
 	close(fresh);
 }
 
 /* The copy has followed: it is the socket that now has the number fd. */
 static inline void check_follows(int copy, int fd)
 {
-	struct sys_identity identity;
-
-	CHECK_EQ(sys_identify(fd, &identity), 0);
-	CHECK(sys_is(copy, &identity));
+	CHECK(key_of(copy) == key_of(fd));
 }
 
 /* Does what the hook of epoll_ctl(2) does. */
