@@ -85,20 +85,8 @@ bool sys_shares(int type, int other);
  * where it is refused, and then without times. Return: 0 or -errno. */
 int sys_statx(int fd, int mask, struct statx *ret);
 
-/* Tells one open file from another. */
-struct sys_identity {
-	uint64_t device;
-	uint64_t inode;
-};
-
-/* What the descriptor refers to. Return: 0, or -errno, and then *ret is untouched. */
-int sys_identify(int fd, struct sys_identity *ret);
-
-/* The inode alone, 0 if unknown. */
+/* The inode of what the descriptor refers to, 0 if unknown. */
 uint64_t sys_inode(int fd);
-
-/* Does the descriptor refer to that very file? */
-bool sys_is(int fd, const struct sys_identity *identity);
 
 /* Waits for one descriptor; wait_ms in milliseconds, -1 for no limit, 0 only to look, which a
  * signal does not interrupt. Return: revents, 0 after wait_ms, -errno; -EMFILE where RLIMIT_NOFILE

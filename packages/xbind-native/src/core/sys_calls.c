@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sys_calls.c - the calls of sys.h; sys_call(), by which they enter the kernel, is in sys.c, and
- * sys_identify() in identify.c
+ * sys_statx() in statx.c
  */
 #include "core/sys.h"
 

@@ -5,18 +5,19 @@
 #include "xbind/line.h"
 
 #include <errno.h>
+#include <linux/stat.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
 
-static struct sys_identity opened; /* all zero until log_load(), and if unknown */
+static struct statx opened; /* the file to write to; all zero until log_load(), and if unknown */
 
 void log_load(void)
 {
 	int fd = config_log_fd();
 
-	if (fd >= 0 && sys_identify(fd, &opened) == -EBADF)
-		opened.inode = UINT64_MAX; /* what gets this number later is the program's own */
+	if (fd >= 0 && sys_statx(fd, STATX_INO, &opened) == -EBADF)
+		opened.stx_ino = UINT64_MAX; /* what gets this number later is the program's own */
 }
 
 static const char *name_of(enum config_proto proto)
@@ -43,11 +44,20 @@ static bool start(struct line *line, int fd, enum config_proto proto, int port)
 	return true;
 }
 
+static bool is_opened(int fd)
+{
+	struct statx now;
+
+	return sys_statx(fd, STATX_INO, &now) == 0 && now.stx_ino == opened.stx_ino &&
+	       now.stx_dev_major == opened.stx_dev_major &&
+	       now.stx_dev_minor == opened.stx_dev_minor;
+}
+
 static void finish(struct line *line)
 {
 	int fd = config_log_fd();
 
-	if (opened.inode == 0 || sys_is(fd, &opened))
+	if (opened.stx_ino == 0 || is_opened(fd))
 		line_write(line, fd);
 }
 

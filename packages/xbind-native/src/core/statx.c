@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * identify.c - sys_statx(), and what it tells of which file it is
+ * statx.c - sys_statx() and sys_inode()
  *
  * Without headers of libc that declare its own struct stat, since the kernel's is needed here.
  */
@@ -53,31 +53,9 @@ int sys_statx(int fd, int mask, struct statx *ret)
 	return rc < 0 && rc != -EBADF ? read_by_fstat(fd, ret) : rc;
 }
 
-int sys_identify(int fd, struct sys_identity *ret)
-{
-	struct statx status;
-	int rc = sys_statx(fd, STATX_INO, &status);
-
-	if (rc < 0)
-		return rc;
-	*ret = (struct sys_identity){
-	    .device = (uint64_t)status.stx_dev_major << 32 | status.stx_dev_minor,
-	    .inode = status.stx_ino,
-	};
-	return 0;
-}
-
 uint64_t sys_inode(int fd)
 {
-	struct sys_identity identity;
+	struct statx status;
 
-	return sys_identify(fd, &identity) < 0 ? 0 : identity.inode;
-}
-
-bool sys_is(int fd, const struct sys_identity *identity)
-{
-	struct sys_identity now;
-
-	return sys_identify(fd, &now) == 0 && now.device == identity->device &&
-	       now.inode == identity->inode;
+	return sys_statx(fd, STATX_INO, &status) < 0 ? 0 : status.stx_ino;
 }
