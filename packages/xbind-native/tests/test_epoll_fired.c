@@ -81,6 +81,19 @@ static void test_without_descriptor(void)
 	CHECK_FAILS(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), EEXIST);
 }
 
+/* The library knows whose the registration is without statx(2) and fstat(2). */
+static void test_without_stat(void)
+{
+	int set = new_set(), fd;
+
+	if (!forbid_works())
+		return;
+	forbid_stat();
+	fd = fired_and_bound(set);
+	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 2), 0);
+	check_listener(fd, set, 2);
+}
+
 /* The registration was made through one copy of the set and is looked up through another. */
 static void test_by_copy_of_set(void)
 {
@@ -282,6 +295,7 @@ int main(void)
 	RUN(test_of_both_numbers);
 	RUN(test_in_copy_of_set);
 	RUN_BY(child_run, test_without_descriptor);
+	RUN_BY(child_run, test_without_stat);
 	RUN(test_by_copy_of_set);
 	RUN(test_in_copy_that_is_left);
 	RUN(test_in_closed_set);

@@ -250,12 +250,7 @@ static void test_copies_without_stat(void)
 {
 	int fd = pair_socket(SOCK_STREAM), other = pair_socket(SOCK_STREAM), copy = dup(fd);
 
-	forbid(SYS_statx);
-#ifdef SYS_fstat64
-	forbid(SYS_fstat64);
-#elif defined(SYS_fstat)
-	forbid(SYS_fstat);
-#endif
+	forbid_stat();
 	CHECK_EQ(pair_bind(fd, 3001), 0);
 	CHECK_EQ(pair_port(copy), 3001);
 	CHECK_EQ(pair_port(other), 0);

@@ -49,7 +49,7 @@ static bool replace(socket_key old, uint64_t inode, int copy, int fd)
 {
 	const struct lock_turn turn = claim_number(copy);
 	struct epollset_move move;
-	const int detached = epollset_detach(copy, inode, &move);
+	const int detached = epollset_detach(copy, old, inode, &move);
 	int flags = sys_fcntl(copy, F_GETFD, 0), rc = 0;
 	bool are_more = true;
 

@@ -23,7 +23,7 @@ struct record {
 	_Atomic uint32_t events;
 	_Atomic uint32_t data_low;
 	_Atomic uint32_t data_high;
-	_Atomic uint32_t inode; /* of the socket while PARKED, else 0 */
+	_Atomic socket_key key; /* of the socket while PARKED, else KEY_NONE */
 };
 
 /* In the order in which records are overwritten. */
@@ -51,13 +51,13 @@ static enum state state_of(const struct record *record)
 {
 	if (load(&record->set) == 0)
 		return EMPTY;
-	return load(&record->inode) == 0 ? NOTED : PARKED;
+	return record->key == KEY_NONE ? NOTED : PARKED;
 }
 
 static void make_empty(struct record *record)
 {
 	store(&record->set, 0);
-	store(&record->inode, 0);
+	atomic_store_explicit(&record->key, KEY_NONE, memory_order_release);
 }
 
 static struct record *bucket_of(int fd)
@@ -84,8 +84,7 @@ static struct record *find(int set, int fd)
 /* Is it PARKED for a socket that no longer has the number? */
 static bool is_over(const struct record *record)
 {
-	return state_of(record) == PARKED &&
-	       load(&record->inode) != (uint32_t)sys_inode((int)load(&record->fd)) &&
+	return state_of(record) == PARKED && record->key != key_of((int)load(&record->fd)) &&
 	       !fdtable_has_others();
 }
 
@@ -178,7 +177,7 @@ bool epollrecord_park(int set, int fd)
 
 	if (record) {
 		store(&record->set, (uint32_t)set + 1);
-		store(&record->inode, (uint32_t)sys_inode(fd));
+		record->key = key_of(fd);
 		store(&any_parked, 1);
 	}
 	return record != NULL;
@@ -195,8 +194,7 @@ static struct record *find_parked(int set, int fd)
 
 	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
 		if (state_of(&bucket[i]) == PARKED && load(&bucket[i].fd) == (uint32_t)fd &&
-		    is_same_set((int)load(&bucket[i].set) - 1, set) &&
-		    load(&bucket[i].inode) == (uint32_t)sys_inode(fd))
+		    is_same_set((int)load(&bucket[i].set) - 1, set) && bucket[i].key == key_of(fd))
 			return &bucket[i];
 	}
 	return NULL;
@@ -215,14 +213,14 @@ void epollrecord_unpark(int set, int fd)
 		make_empty(record);
 }
 
-void epollrecord_follow(int fd, uint64_t inode)
+void epollrecord_follow(int fd, socket_key before)
 {
 	struct record *bucket = bucket_of(fd);
 
 	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
 		if (state_of(&bucket[i]) == PARKED && load(&bucket[i].fd) == (uint32_t)fd &&
-		    load(&bucket[i].inode) == (uint32_t)inode)
-			store(&bucket[i].inode, (uint32_t)sys_inode(fd));
+		    bucket[i].key == before)
+			bucket[i].key = key_of(fd);
 	}
 }
 

@@ -23,7 +23,7 @@
  *                   unless its socket no longer has the number
  *
  * close(2) is not hooked, so a NOTED record may be stale: it counts only if kcmp(2), or where that
- * is refused epoll_ctl(2), finds a registration. A PARKED record has the inode of its socket and
+ * is refused epoll_ctl(2), finds a registration. A PARKED record has the key of its socket and
  * counts for that socket only.
  *
  * The table is bounded: a process with more than EPOLLRECORD_FDS descriptors in epoll sets, or with
@@ -32,6 +32,8 @@
  */
 #ifndef XBIND_EPOLLRECORD_H
 #define XBIND_EPOLLRECORD_H
+
+#include "xbind/key.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -70,9 +72,9 @@ bool epollrecord_is_parked(int set, int fd);
 /* Empties that record, if there is one. */
 void epollrecord_unpark(int set, int fd);
 
-/* Records parked for the socket of that inode, which had this number, go to the socket that has it
+/* Records parked for the socket of that key, which had this number, go to the socket that has it
  * now: the new one, or after a failed swap still the old one. */
-void epollrecord_follow(int fd, uint64_t inode);
+void epollrecord_follow(int fd, socket_key before);
 
 /* A new set has this number: drops what is PARKED for an older one, unless that may live on in
  * another descriptor table. What is NOTED stays, since it does no harm. */

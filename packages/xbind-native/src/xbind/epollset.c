@@ -21,7 +21,6 @@
 #include "core/fd.h"
 #include "xbind/epollrecord.h"
 #include "xbind/fdtable.h"
-#include "xbind/key.h"
 #include "xbind/log.h"
 #include "xbind/procfs.h"
 
@@ -227,13 +226,13 @@ static int detach_from_known(int fd, uint64_t inode, struct epollset_move *ret)
 	return 0;
 }
 
-int epollset_detach(int fd, uint64_t inode, struct epollset_move *ret)
+int epollset_detach(int fd, socket_key key, uint64_t inode, struct epollset_move *ret)
 {
 	/* A scan that ends later may find sets with numbers that we have passed already. */
 	const unsigned before = looked;
 	int rc;
 
-	ret->inode = inode;
+	ret->key = key;
 	ret->count = 0;
 	rc = detach_from_known(fd, inode, ret);
 	if (rc < 0 || lost == before)
@@ -267,7 +266,7 @@ static void detach_other(int fd, const struct epollset_move *move)
 
 void epollset_attach(int fd, int same, const struct epollset_move *move)
 {
-	epollrecord_follow(fd, move->inode);
+	epollrecord_follow(fd, move->key);
 	for (size_t i = 0; i < move->count; i++) {
 		struct epoll_event event = move->entries[i].event;
 		int set = move->entries[i].set;

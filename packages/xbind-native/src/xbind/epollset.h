@@ -10,6 +10,8 @@
 #ifndef XBIND_EPOLLSET_H
 #define XBIND_EPOLLSET_H
 
+#include "xbind/key.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -17,7 +19,7 @@
 #define EPOLLSET_MOVE_MAX 64 /* registrations of one descriptor, each in a set of its own */
 
 struct epollset_move {
-	uint64_t inode; /* of the socket that was taken out */
+	socket_key key; /* of the socket that was taken out */
 	size_t count;
 	struct {
 		int set;
@@ -37,6 +39,7 @@ void epollset_load(void);
 /**
  * epollset_detach() - take a socket out of every epoll set of this process
  * @fd:    the socket; stays the caller's
+ * @key:   the socket's
  * @inode: the socket's, 0 if unknown
  * @ret:   what was taken out, for epollset_attach(); always written
  *
@@ -46,7 +49,7 @@ void epollset_load(void);
  *         no descriptor or memory is left to look with, or -errno of an epoll_ctl(2) that is
  *         forbidden. On failure too @ret has what was taken out until then.
  */
-int epollset_detach(int fd, uint64_t inode, struct epollset_move *ret);
+int epollset_detach(int fd, socket_key key, uint64_t inode, struct epollset_move *ret);
 
 /*
  * Registers the socket that now has the number fd: the new one, or after a failure the old one

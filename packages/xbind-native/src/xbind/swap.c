@@ -192,7 +192,7 @@ static int exchange(int old, int new_fd, socket_key key)
 	int rc = look_again(old, key); /* after sys_inode(), which may have seen another file */
 
 	if (rc == 0) {
-		rc = epollset_detach(old, inode, &move);
+		rc = epollset_detach(old, key, inode, &move);
 		if (rc < 0)
 			epollset_attach(old, old, &move);
 	}

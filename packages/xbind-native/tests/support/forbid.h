@@ -76,6 +76,17 @@ static inline void forbid(long number)
 	forbid_by(SECCOMP_RET_ERRNO | FORBIDDEN, number);
 }
 
+/* Both calls that tell what file a descriptor refers to. */
+static inline void forbid_stat(void)
+{
+	forbid(SYS_statx);
+#ifdef SYS_fstat64
+	forbid(SYS_fstat64);
+#elif defined(SYS_fstat)
+	forbid(SYS_fstat);
+#endif
+}
+
 /* The same for a call with this second argument. Return: as forbid_filter(). */
 static inline int forbid_with(unsigned action, unsigned flags, long number, unsigned second)
 {

@@ -19,7 +19,7 @@
 static inline int detach(int fd)
 {
 	struct epollset_move move;
-	int rc = epollset_detach(fd, sys_inode(fd), &move);
+	int rc = epollset_detach(fd, key_of(fd), sys_inode(fd), &move);
 
 	return rc < 0 ? rc : (int)move.count;
 }
@@ -37,7 +37,7 @@ static inline void replace(int fd, int type)
 
 	CHECK(fresh >= 0);
 	CHECK_EQ(bind(fresh, (struct sockaddr *)&any, sizeof(any)), 0);
-	CHECK_EQ(epollset_detach(fd, inode, &move), 0);
+	CHECK_EQ(epollset_detach(fd, key, inode, &move), 0);
 	watch = copies_watch(fd);
 	CHECK_EQ(dup3(fresh, fd, O_CLOEXEC), fd);
 	has_copies = copies_exist_consume(watch);
