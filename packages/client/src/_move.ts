@@ -26,8 +26,8 @@ function throwawayName(port: number): string {
 }
 
 function isListenerAt(fd: number, name: string): boolean {
-  const own = tried(() => socketName(fd)); // undefined for what is no socket
-  return own?.startsWith(name) === true && getOption(fd, "SO_ACCEPTCONN") === 1;
+  const isIt = () => socketName(fd).startsWith(name) && getOption(fd, "SO_ACCEPTCONN") === 1;
+  return tried(isIt) === true; // they throw for what is no socket
 }
 
 /* The throwaway's registration in an epoll set of Bun: there has to be exactly one. */
@@ -43,20 +43,11 @@ function findListener(port: number): Registration | undefined {
   return only;
 }
 
-function isSame(a: Registration, b: Registration): boolean {
-  return a.fd === b.fd && a.events === b.events && a.data === b.data;
-}
-
 /* Puts our socket in the place of the throwaway. Returns whether Bun now waits for ours. */
-function replace(place: Registration, fd: number): boolean {
+function replace({ epollFd, fd: place, events, data }: Registration, fd: number): boolean {
   const native = loadSyscalls();
-  const { epollFd, events, data } = place;
-  if (native.dupOnto(fd, place.fd) < 0) return false;
-  if (native.epollCtl(epollFd, EPOLL_CTL_ADD, place.fd, events, data) < 0) return false;
-  return (
-    socketName(fd) === socketName(place.fd) &&
-    registrations(epollFd).some((now) => isSame(now, place))
-  );
+  if (native.dupOnto(fd, place) < 0) return false;
+  return native.epollCtl(epollFd, EPOLL_CTL_ADD, place, events, data) === 0;
 }
 
 /* A unit, a sandbox or a policy may forbid a process to listen in its own namespace. */
@@ -78,12 +69,8 @@ export function startMoved<Data>(start: () => Server<Data>, fd: number): Server<
     if (FORBIDDEN.has(codeOf(error))) return undefined;
     throw error;
   }
-  try {
-    const place = server.port === undefined ? undefined : findListener(server.port);
-    if (place && replace(place, fd)) return server;
-  } catch {
-    /* for example without /proc */
-  }
+  const place = findListener(server.port ?? 0);
+  if (place && replace(place, fd)) return server;
   void server.stop(true);
   return undefined;
 }
