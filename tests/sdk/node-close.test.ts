@@ -4,7 +4,7 @@ import * as dgram from "node:dgram";
 import { once } from "node:events";
 import * as http from "node:http";
 import * as http2 from "node:http2";
-import { connect, createServer, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import { getOption, setOption } from "../../packages/client/src/_socket.ts";
@@ -90,18 +90,25 @@ test("a server that is closed before it listens does not listen, and can do so l
   }
 });
 
-test("a server or socket that is closed just before its listening event does not keep the call waiting", async () => {
+test("a server or socket that is closed just before its listening event ends the call, and no reused descriptor", async () => {
   await using server = await startServer();
   const place = { via: server.path, host: "127.0.0.1" };
+  const own: number[] = [];
+  const closed = <Open extends Server | dgram.Socket>(open: Open): Open => {
+    open.close();
+    for (let i = 0; i < 20; i++) own.push(native.socket(AF_INET, SOCK_STREAM, 0));
+    return open;
+  };
   const web = createServer();
   const start = web.listen.bind(web);
-  web.listen = (at: unknown) => start(at).close();
+  web.listen = (at: unknown) => closed(start(at));
   await expect(nodeListen(web, place)).rejects.toMatchObject({ code: "ECANCELED", step: "listen" });
   expect(web.listening).toBe(false);
   const socket = dgram.createSocket("udp4");
   const bind = socket.bind.bind(socket);
-  socket.bind = (...at: unknown[]) => Reflect.apply(bind, socket, at).close();
+  socket.bind = (...at: unknown[]) => closed(Reflect.apply(bind, socket, at));
   await expect(nodeBind(socket, place)).rejects.toMatchObject({ code: "ECANCELED", step: "bind" });
+  for (const fd of own) expect(native.close(fd)).toBe(0);
 });
 
 test("a closed node:http server can be garbage-collected", async () => {
