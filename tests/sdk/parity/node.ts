@@ -76,8 +76,10 @@ await play({
     agent.destroy();
     return [told, log, server.address(), await close(server)];
   },
-  async "a request that is refused"() {
-    const [error] = await once(http.get({ host, port: 1, agent: agentOf() }), "error");
+  async "a request that is refused, by an agent that was destroyed before"() {
+    const agent = agentOf();
+    agent.destroy();
+    const [error] = await once(http.get({ host, port: 1, agent }), "error");
     const { errno, code, syscall, address, port } = error;
     return [errno, code, syscall, address, port];
   },
