@@ -1,18 +1,6 @@
-const SHARE = 3; // one letter in so many may be wrong
+import { editDistance } from "@xsocket/protocol";
 
-/* How many letters have to be added, removed or changed to make one word of the other. */
-function distance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
-  for (const [index, letter] of from.split("").entries()) {
-    const above = row;
-    row = [index + 1];
-    for (const [at, other] of to.split("").entries()) {
-      const changed = (above[at] ?? 0) + (letter === other ? 0 : 1);
-      row.push(Math.min(changed, (above[at + 1] ?? 0) + 1, (row[at] ?? 0) + 1));
-    }
-  }
-  return row.at(-1) ?? 0;
-}
+const SHARE = 3; // one letter in so many may be wrong
 
 function withoutDashes(word: string): string {
   return word.replace(/^-+/, "");
@@ -31,9 +19,8 @@ export function nearest(given: string, known: readonly string[]): string | undef
   const longer = word === "" ? undefined : known.find(begins);
   if (longer !== undefined) return longer;
   const [best] = known
-    .map((other) => ({ other, wrong: distance(word, withoutDashes(other)) }))
+    .map((other) => ({ other, wrong: editDistance(word, withoutDashes(other)) }))
     .toSorted((one, two) => one.wrong - two.wrong);
-  // at least 2: two swapped letters count as two changes
   return best && best.wrong <= Math.max(2, word.length / SHARE) && best.wrong < word.length
     ? best.other
     : undefined;

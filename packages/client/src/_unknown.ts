@@ -4,6 +4,7 @@
  * key that looks like one of ours is.
  */
 import { inspect } from "node:util";
+import { editDistance } from "@xsocket/protocol";
 import { checkLimits } from "./_deadline.ts";
 import { allOf, misuse } from "./_options.ts";
 
@@ -12,31 +13,10 @@ const DIFFERENT_MAX = 2;
 /** Keys below this length are too short for that many different letters. */
 const SHORT_LETTERS = 6;
 
-/*
- * How many letters have to be changed, added, taken away or swapped with the next one to make one
- * word of the other. Rows of the table are those of `from`, the last two of which are kept.
- */
-function distance(from: string, to: string): number {
-  let above: number[] = [];
-  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
-  for (let i = 0; i < from.length; i++) {
-    const next = [i + 1];
-    for (let j = 0; j < to.length; j++) {
-      const changed = (row[j] ?? 0) + (from[i] === to[j] ? 0 : 1);
-      const swapped = from[i] === to[j - 1] && from[i - 1] === to[j] ? above[j - 1] : undefined;
-      next.push(
-        Math.min(changed, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1, 1 + (swapped ?? Infinity)),
-      );
-    }
-    [above, row] = [row, next];
-  }
-  return row.at(-1) ?? 0;
-}
-
 function meant(key: string, known: readonly string[]): string | undefined {
   const lower = key.toLowerCase();
   const most = key.length < SHORT_LETTERS ? 1 : DIFFERENT_MAX;
-  return known.find((name) => distance(lower, name.toLowerCase()) <= most);
+  return known.find((name) => editDistance(lower, name.toLowerCase()) <= most);
 }
 
 /**
