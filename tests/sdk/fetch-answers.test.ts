@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { fetchVia, listen } from "@xsocket/client";
+import { expectNoLeak } from "../harness/descriptors.ts";
 import { descriptors, eventually, startServer } from "../harness/index.ts";
 
 /* A server in the target that answers each path with its bytes, then closes unless the path begins with "endless". */
@@ -192,8 +193,10 @@ test("a request with an invalid CA fails", async () => {
   using web = await rawServer(server.path, RAW);
   using there = fetchVia(server.path);
   const limits = { signal: AbortSignal.timeout(5000) };
+  const before = descriptors();
   const given = there(`https://127.0.0.1:${web.port}/`, { tls: { ca: "garbage" }, ...limits });
   await expect(given).rejects.toThrow("Invalid CA");
+  await expectNoLeak(before);
 });
 
 test("a peer that breaks off the TLS handshake gives the same error as with Bun's fetch", async () => {
