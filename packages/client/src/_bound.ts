@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
-import { codeOf, tried } from "@xsocket/xbind-native";
+import { tried } from "@xsocket/xbind-native";
 import { ANY, hostPort, type IpAddress, ipText, parseIp } from "./_address.ts";
 import { Deadline } from "./_deadline.ts";
 import { checkPort, flagOf, misuse } from "./_options.ts";
 import { literalIp, localAddresses, resolve } from "./_resolve.ts";
 import { bindTo, boundPort, listenAt, setOption } from "./_socket.ts";
 import { pathOf, type Through } from "./_through.ts";
-import { failedCall, isDenied } from "./error.ts";
+import { failedCall, isUnusable } from "./error.ts";
 import type { OwnedSocket } from "./owned.ts";
 import { sessionFor } from "./session.ts";
 import { xsocketSync } from "./xsocket.ts";
@@ -81,12 +81,6 @@ function bindFresh(socket: OwnedSocket, ip: IpAddress, plan: BindPlan): Bound {
   }
 }
 
-/* The namespace may have no IPv6, the policy may refuse it, or the name may also have another machine's address:
-   the next address may still work. */
-function mayTryNext(error: unknown): boolean {
-  return isDenied(error) || ["EAFNOSUPPORT", "EADDRNOTAVAIL"].includes(codeOf(error));
-}
-
 /** The error for a socket that could not be bound. For a listener its `syscall` is "listen" even if bind failed, as in Node and Bun. */
 export function failedAt(ip: IpAddress, error: unknown, plan: BindPlan, via: string): unknown {
   const syscall = plan.type === "stream" ? "listen" : "bind";
@@ -121,7 +115,7 @@ export async function bound(plan: BindPlan, through: Through): Promise<Bound> {
       return bindFresh(await session.socket({ ...kind, ...deadline.limits() }), ip, plan);
     } catch (error) {
       failure = failedAt(ip, error, plan, session.via);
-      if (!mayTryNext(error)) break;
+      if (!isUnusable(error)) break;
     }
   }
   throw failure;
@@ -182,7 +176,7 @@ export function boundSync(plan: BindPlan, through: Through): Bound {
       return bindFresh(xsocketSync({ via, ...kind, ...deadline.limits() }), ip, plan);
     } catch (error) {
       failure = failedAt(ip, error, plan, via);
-      if (!mayTryNext(error)) break;
+      if (!isUnusable(error)) break;
     }
   }
   throw failure;

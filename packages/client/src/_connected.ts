@@ -1,11 +1,10 @@
-import { codeOf } from "@xsocket/xbind-native";
 import { ANY, hostPort, type IpAddress, ipText, parseIp, withoutBrackets } from "./_address.ts";
 import { Deadline } from "./_deadline.ts";
 import { checkPort, misuse, wrongValue } from "./_options.ts";
 import { resolve } from "./_resolve.ts";
 import { bindTo, connectTo, setOption } from "./_socket.ts";
 import type { Through } from "./_through.ts";
-import { failedCall, isDenied } from "./error.ts";
+import { failedCall, isUnusable } from "./error.ts";
 import type { OwnedSocket } from "./owned.ts";
 import { type Session, sessionFor } from "./session.ts";
 
@@ -68,14 +67,6 @@ async function connectOne(
     socket.close();
     throw error;
   }
-}
-
-const UNUSABLE = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL", "ENETUNREACH"]);
-
-/* Whether an error means that the target namespace lacks this IP version, or the policy refuses it: that says
-   little about the peer. */
-function isUnusable(error: unknown): boolean {
-  return isDenied(error) || UNUSABLE.has(codeOf(error));
 }
 
 /**

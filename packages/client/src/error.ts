@@ -1,5 +1,5 @@
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
-import { SyscallError } from "@xsocket/xbind-native";
+import { codeOf, SyscallError } from "@xsocket/xbind-native";
 import { explain } from "./_explain.ts";
 
 /**
@@ -152,7 +152,11 @@ export function failedCall(
   return new XSocketError({ code: error.code, step, server, asked, cause: error, ...known });
 }
 
-/** Whether the server's policy refuses the socket: one of the other IP version may be allowed. */
-export function isDenied(error: unknown): boolean {
-  return error instanceof XSocketError && error.step === "ask" && error.code === "EPERM";
+const UNUSABLE = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL", "ENETUNREACH"]);
+
+/** Whether an error says nothing about the next address: the target namespace lacks this one or its IP version, or the
+    server's policy refuses that. */
+export function isUnusable(error: unknown): boolean {
+  const isDenied = error instanceof XSocketError && error.step === "ask" && error.code === "EPERM";
+  return isDenied || UNUSABLE.has(codeOf(error));
 }
