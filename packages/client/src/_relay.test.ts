@@ -83,6 +83,27 @@ test("a relay passes an answer with a long head", async () => {
   expect(answer.headers.get("x-long")).toBe(headers["x-long"]);
 });
 
+async function* broken(): AsyncGenerator<string> {
+  yield "part";
+  await Bun.sleep(20);
+  throw new Error("the rest will not come");
+}
+
+const earlyOrBroken = ({ headers }: Request): Response =>
+  new Response(headers.has("content-length") ? "early" : broken());
+
+test("a relay answers before it has the body, breaks off with the handler, and has no port once stopped", async () => {
+  using server = relayed({ fetch: earlyOrBroken, idleTimeout: 0 });
+  const client = clientOf(server);
+  expect(await ask(client, "Content-Length: 5\r\n")).toContain("early");
+  client.destroy();
+  const cut = clientOf(server);
+  expect(await ask(cut)).toContain("part");
+  await once(cut, "close");
+  await server.stop();
+  expect(server.port).toBe(0);
+});
+
 test("a relay answers a request for a WebSocket that lacks the header connection", async () => {
   using server = relayed(WEBSOCKETS);
   const client = clientOf(server);
