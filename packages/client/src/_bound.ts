@@ -139,17 +139,14 @@ export function setBacklog(
   }
 }
 
-function hostsText(): string {
-  return tried(() => readFileSync("/etc/hosts", "utf8")) ?? ""; // a minimal root directory has no such file
-}
-
 /* Only what needs no waiting: an address, or a name of /etc/hosts. */
 function addressesNow(plan: BindPlan, { lookup }: Through): readonly IpAddress[] {
   const { hostname } = plan;
   if (hostname === undefined) return EVERYWHERE;
   const literal = literalIp(hostname);
   if (literal) return [literal];
-  const local = lookup ? [] : localAddresses(hostsText(), hostname);
+  const hosts = tried(() => readFileSync("/etc/hosts", "utf8")); // a minimal root directory has no such file
+  const local = lookup ? [] : localAddresses(hosts ?? "", hostname);
   const ips = local.flatMap((address) => parseIp(address) ?? []);
   if (ips.length > 0) return ips;
   throw misuse(

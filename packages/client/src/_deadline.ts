@@ -13,7 +13,6 @@ export interface Limits {
   readonly timeoutMs?: number | undefined;
 }
 
-/** The keys of {@link Limits}. */
 export const LIMIT_KEYS = ["signal", "timeoutMs"] as const;
 
 /** Checks the types of {@link Limits}. @throws {XSocketError} EINVAL */

@@ -17,7 +17,6 @@ function temporaryDirectory(): string {
   }
 }
 
-/** Makes a directory for one relay. */
 export function makeDirectory(): string {
   const directory = temporaryDirectory();
   directories.add(directory);
@@ -25,7 +24,6 @@ export function makeDirectory(): string {
   return directory;
 }
 
-/** Removes it with all that is in it. */
 export function removeDirectory(directory: string): void {
   rmSync(directory, { recursive: true, force: true });
   directories.delete(directory);

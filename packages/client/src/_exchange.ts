@@ -3,7 +3,7 @@ import * as https from "node:https";
 import { codeOf } from "@xsocket/xbind-native";
 import { hasNews } from "./_bun.ts";
 import { headersOf, type Plan, sendBody } from "./_request.ts";
-import { asFetchError, fetchError, isMalformed } from "./_response.ts";
+import { asFetchError, fetchError } from "./_response.ts";
 import { pathOf, type Through } from "./_through.ts";
 import { isRefusal, tlsOf } from "./_tls.ts";
 import { disposedOf, GIVEN_UP, HttpAgent, HttpsAgent } from "./agents.ts";
@@ -130,7 +130,8 @@ export async function exchange(
     if (answer.statusCode === 101) return refuseUpgrade(answer); // without an Upgrade header
     answer.once("end", () => outgoing.writableEnded || outgoing.destroy()); // a server that has answered reads no more
     outgoing.once("error", (error) => {
-      if (isMalformed(error) && !answer.complete)
+      // malformed HTTP, for which the body alone would end with ECONNRESET
+      if (codeOf(error).startsWith("HPE_") && !answer.complete)
         answer.destroy(Object.assign(error, { code: "InvalidHTTPResponse" }));
     });
     resolve(answer);

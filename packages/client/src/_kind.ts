@@ -33,7 +33,6 @@ export interface SocketKind {
   readonly nonblocking?: boolean | undefined;
 }
 
-/** The keys of {@link SocketKind}. */
 export const KIND_KEYS = ["family", "domain", "type", "protocol", "nonblocking"] as const;
 
 /** The three numbers of socket(2); `type` holds SOCK_CLOEXEC, and SOCK_NONBLOCK if wished. */

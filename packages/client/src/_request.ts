@@ -85,11 +85,6 @@ async function sizeOf(blob: Blob): Promise<number> {
   return stat.size === 0 ? 0 : Math.min(stat.size, blob.size);
 }
 
-/* fetch sends any other function as its source text. */
-function isAsyncGeneratorFunction(body: unknown): boolean {
-  return Object.prototype.toString.call(body) === "[object AsyncGeneratorFunction]";
-}
-
 async function bodyOf(
   input: Request | undefined,
   init: BunFetchRequestInit,
@@ -105,7 +100,8 @@ async function bodyOf(
   // a file may have become shorter
   if (given instanceof Blob && bytes > WHOLE_BYTES)
     return bytes < Infinity && bytes === given.size ? given : request.body;
-  const isStream = Symbol.asyncIterator in Object(given) || isAsyncGeneratorFunction(given);
+  const kind = Object.prototype.toString.call(given); // fetch sends any other function as its source text
+  const isStream = Symbol.asyncIterator in Object(given) || kind.includes("AsyncGeneratorFunction");
   return isStream ? request.body : new Uint8Array(await request.arrayBuffer());
 }
 

@@ -1,7 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { Duplex, finished, PassThrough, pipeline, type Readable } from "node:stream";
 import { createBrotliDecompress, createInflate, createInflateRaw, createUnzip } from "node:zlib";
-import { codeOf } from "@xsocket/xbind-native";
 import { describe } from "./_bun.ts";
 import type { Plan } from "./_request.ts";
 import { XSocketError } from "./error.ts";
@@ -77,11 +76,6 @@ const CODES: readonly (readonly [RegExp, string])[] = [
 export function fetchError(code: string, url: URL): TypeError {
   const failure = new TypeError(`${code} fetching "${url.href}"`);
   return Object.assign(failure, { code, path: url.href });
-}
-
-/** Whether an error is about malformed HTTP, for which the body alone would end with ECONNRESET. */
-export function isMalformed(error: Error): boolean {
-  return codeOf(error).startsWith("HPE_");
 }
 
 /** Turns an error of node:http into the TypeError, with its code, that fetch throws. */

@@ -23,7 +23,6 @@ export interface Through extends Limits, Naming {
   readonly via?: string | Session | undefined;
 }
 
-/** The keys of {@link Through}. */
 export const THROUGH_KEYS = ["via", ...LIMIT_KEYS, "lookup", "nameservers"] as const;
 
 /** The control socket's path, for errors and for the synchronous forms. */

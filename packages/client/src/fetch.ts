@@ -73,9 +73,6 @@ function isOurs(error: unknown): error is Error {
   return error instanceof XSocketError || (error instanceof TypeError && "path" in error);
 }
 
-/* Only a hint, in fetch too: here the connection is made at the first request. */
-function preconnect(): void {}
-
 /**
  * Makes a `fetch` that sends its requests from the target namespace. It looks names up there, checks TLS,
  * follows redirects, streams bodies both ways, decompresses them, and keeps connections for the next request
@@ -130,5 +127,6 @@ export function fetchVia(
     kept = undefined;
     unkept = agentsOf(all, false); // for later requests
   };
-  return Object.assign(fetchThere, { preconnect, [Symbol.dispose]: dispose });
+  // preconnect() is only a hint, in fetch too
+  return Object.assign(fetchThere, { preconnect() {}, [Symbol.dispose]: dispose });
 }
