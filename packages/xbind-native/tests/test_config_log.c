@@ -33,11 +33,16 @@ long sys_call(long number, const long args[6])
 	return rc;
 }
 
-/* Calls each function of log.h. */
-static void body_log(void)
+static void load(void)
 {
 	config_load();
 	log_load();
+}
+
+/* Calls each function of log.h. */
+static void body_log(void)
+{
+	load();
 	errno = 77;
 	log_moved(3, 3, CONFIG_TCP, 3000, 8080);
 	log_moved(4, 4, CONFIG_UDP, 0, 0);
@@ -82,8 +87,7 @@ static void body_log_elsewhere(void)
 	CHECK_EQ(pipe2(pipe_fds, O_CLOEXEC), 0);
 	CHECK_EQ(dup2(pipe_fds[1], 77), 77);
 	close(pipe_fds[1]);
-	config_load();
-	log_load();
+	load();
 	log_left(1, 2, "x");
 	len = read(pipe_fds[0], line, sizeof(line) - 1);
 	CHECK(len > 20 && strcmp(line + len - strlen(end), end) == 0);
@@ -99,8 +103,7 @@ static void body_log_leaving(void)
 
 	CHECK_EQ(pipe2(pipe_fds, O_CLOEXEC), 0);
 	CHECK_EQ(dup2(pipe_fds[1], 77), 77);
-	config_load();
-	log_load();
+	load();
 	reader = pipe_fds[0];
 	log_left(1, 2, "the reader goes now, and SIGPIPE must not end us");
 	CHECK_EQ(reader, -1);
@@ -114,8 +117,7 @@ static void body_log_replaced(void)
 	int file = memfd_create("file", MFD_CLOEXEC);
 
 	CHECK(file >= 0);
-	config_load();
-	log_load();
+	load();
 	CHECK_EQ(dup2(file, STDERR_FILENO), STDERR_FILENO);
 	log_left(1, 2, "x");
 	CHECK_EQ(lseek(file, 0, SEEK_END), 0);
@@ -131,8 +133,7 @@ static void body_log_closed(void)
 	int pipe_fds[2];
 	char byte;
 
-	config_load();
-	log_load();
+	load();
 	CHECK_EQ(pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK), 0);
 	CHECK_EQ(dup2(pipe_fds[1], 77), 77);
 	log_left(1, 2, "x");
@@ -147,8 +148,7 @@ static void body_log_socket(void)
 
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	CHECK_EQ(dup2(pair[0], 77), 77);
-	config_load();
-	log_load();
+	load();
 	log_left(1, 2, "x");
 	CHECK(read(pair[1], line, sizeof(line)) > 20);
 	CHECK_EQ(shutdown(pair[1], SHUT_RD), 0);
@@ -166,8 +166,7 @@ static void body_log_full(void)
 		;
 	CHECK_EQ(fcntl(pipe_fds[1], F_SETFL, 0), 0);
 	CHECK_EQ(dup2(pipe_fds[1], 77), 77);
-	config_load();
-	log_load();
+	load();
 	alarm(20);
 	log_left(1, 2, "x");
 }
@@ -180,8 +179,7 @@ static void body_log_early(void)
 
 static void body_log_off(void)
 {
-	config_load();
-	log_load();
+	load();
 	log_left(1, 2, "x");
 	CHECK_EQ(config_log_fd(), -1);
 }

@@ -102,12 +102,6 @@ static inline int forbid_with(unsigned action, unsigned flags, long number, unsi
 	return forbid_filter(code, COUNT(code), flags);
 }
 
-#if (defined(__x86_64__) || defined(__aarch64__)) && !defined(__SANITIZE_ADDRESS__) &&             \
-    !defined(__SANITIZE_THREAD__)
-#define FORBID_OTHERS true
-#else
-#define FORBID_OTHERS false
-#endif
 #define FORBID_MOST 32 /* calls */
 
 /* From here on the process is killed at any other call than these, but not where a processor has
@@ -119,8 +113,10 @@ static inline void forbid_others(const long *calls, size_t count)
 	};
 
 	CHECK(count <= FORBID_MOST);
-	if (!FORBID_OTHERS)
-		return;
+#if (!defined(__x86_64__) && !defined(__aarch64__)) || defined(__SANITIZE_ADDRESS__) ||            \
+    defined(__SANITIZE_THREAD__)
+	return;
+#endif
 	for (size_t i = 0; i < count; i++) {
 		code[1 + 2 * i] =
 		    (struct sock_filter){BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (unsigned)calls[i]};
