@@ -29,15 +29,17 @@ static void test_jail(void)
 	CHECK_EQ(strangers() - before, pair_preloaded());
 }
 
-/* Sockets of two kinds, so that a reply meant for another process would be noticed. */
-static void bind_many(int number)
+/* Binds sockets of two kinds, so that a reply meant for another process or thread would be noticed.
+ */
+static void *bind_often(void *number)
 {
-	for (int i = 0; i < 20; i++) {
-		int fd = pair_socket((i + number) % 2 ? SOCK_DGRAM : SOCK_STREAM);
+	for (uintptr_t i = 0; i < 20; i++) {
+		int fd = pair_socket((i + (uintptr_t)number) % 2 ? SOCK_DGRAM : SOCK_STREAM);
 
-		CHECK(pair_binds_there(fd, (uint16_t)(3200 + number)));
+		CHECK(pair_binds_there(fd, (uint16_t)(3300 + 20 * (uintptr_t)number + i)));
 		close(fd);
 	}
+	return NULL;
 }
 
 /* Forked processes share the connection, and take turns. */
@@ -46,14 +48,14 @@ static void test_forked(void)
 	pid_t pid[4];
 
 	enter_jail();
-	for (int i = 0; i < 4; i++) {
+	for (uintptr_t i = 0; i < 4; i++) {
 		pid[i] = child_start();
 		if (pid[i] == 0) {
-			bind_many(i);
+			bind_often((void *)i);
 			_exit(0);
 		}
 	}
-	bind_many(4);
+	bind_often((void *)4);
 	for (int i = 0; i < 4; i++)
 		child_await(pid[i]);
 }
@@ -243,18 +245,7 @@ static void test_failed_chroot(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
-/* Threads that bind in the jail take turns on the connection. */
-static void *bind_often(void *number)
-{
-	for (uintptr_t i = 0; i < 20; i++) {
-		int fd = pair_socket(i % 2 ? SOCK_DGRAM : SOCK_STREAM);
-
-		CHECK(pair_binds_there(fd, (uint16_t)(3300 + 20 * (uintptr_t)number + i)));
-		close(fd);
-	}
-	return NULL;
-}
-
+/* Threads take turns, too. */
 static void test_threads(void)
 {
 	enter_jail();

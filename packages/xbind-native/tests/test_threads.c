@@ -30,18 +30,22 @@ static void run_all(void *(*body)(void *))
 	pthread_barrier_destroy(&barrier);
 }
 
-/* Each thread has its own socket, port and options. */
+/* Each thread has its own socket and port, and options of both sorts: those that are read, and
+ * those that are recorded. */
 static void *bind_own(void *argument)
 {
-	int number = (int)(uintptr_t)argument;
+	const int number = (int)(uintptr_t)argument, mark = 30 + number;
+	const uint32_t group = 0xefa00001U + (unsigned)number;
 
 	pthread_barrier_wait(&barrier);
 	for (int round = 0; round < ROUNDS; round++) {
-		int fd = pair_socket(SOCK_STREAM), mark = 30 + number;
+		int fd = pair_socket(SOCK_DGRAM);
 
 		CHECK_EQ(pair_set(fd, IPPROTO_IP, IP_TTL, mark), 0);
+		CHECK_EQ(pair_join_group(fd, group), 0);
 		CHECK(pair_binds_there(fd, (uint16_t)(FIRST_PORT + number)));
 		CHECK_EQ(pair_option(fd, IPPROTO_IP, IP_TTL), mark);
+		CHECK_FAILS(pair_join_group(fd, group), EADDRINUSE);
 		close(fd);
 	}
 	return NULL;
@@ -79,28 +83,6 @@ static void test_shared_socket(void)
 		CHECK(pair_port(shared) >= SHARED_PORT);
 		close(shared);
 	}
-}
-
-/* Records of many sockets at once are each found for their own socket. */
-static void *join_groups(void *argument)
-{
-	const uint32_t group = 0xefa00001U + (unsigned)(uintptr_t)argument;
-
-	pthread_barrier_wait(&barrier);
-	for (int round = 0; round < ROUNDS; round++) {
-		int fd = pair_socket(SOCK_DGRAM);
-
-		CHECK_EQ(pair_join_group(fd, group), 0);
-		CHECK_EQ(pair_bind(fd, (uint16_t)(FIRST_PORT + (uintptr_t)argument)), 0);
-		CHECK_FAILS(pair_join_group(fd, group), EADDRINUSE);
-		close(fd);
-	}
-	return NULL;
-}
-
-static void test_groups(void)
-{
-	run_all(join_groups);
 }
 
 /* One thread acts on a socket while another one binds it, a little later in each round. */
@@ -295,7 +277,6 @@ int main(void)
 {
 	RUN(test_own_sockets);
 	RUN(test_shared_socket);
-	RUN(test_groups);
 	RUN(test_meanwhile);
 	RUN(test_changed_meanwhile);
 	return 0;
