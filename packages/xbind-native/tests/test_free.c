@@ -40,22 +40,21 @@ static int open_bound(int domain, int type)
 	return fd;
 }
 
-/* Two players pass a ball through two pipes. */
+/* Two players pass a ball through a pair of sockets. */
 struct player {
-	int in, out;
-	int domain, type;
+	int end, domain, type;
 };
 
 static void catch_ball(const struct player *player)
 {
 	char byte;
 
-	CHECK_EQ(read(player->in, &byte, 1), 1);
+	CHECK_EQ(read(player->end, &byte, 1), 1);
 }
 
 static void throw_ball(const struct player *player)
 {
-	CHECK_EQ(write(player->out, "", 1), 1);
+	CHECK_EQ(write(player->end, "", 1), 1);
 }
 
 static void *play(void *argument)
@@ -74,17 +73,14 @@ static void *play(void *argument)
  * it. */
 static void alternate(int domain, int type, int threads)
 {
-	int to[2], from[2];
+	int ends[2];
 	struct player here = {.domain = domain, .type = type}, there = here;
 	pthread_t thread;
 	pid_t child = 0;
 
-	CHECK_EQ(pipe(to), 0);
-	CHECK_EQ(pipe(from), 0);
-	here.in = from[0];
-	here.out = there.out = to[1];
-	there.in = to[0];
-	there.out = from[1];
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	here.end = ends[0];
+	there.end = ends[1];
 	if (threads)
 		CHECK_EQ(pthread_create(&thread, NULL, play, &there), 0);
 	else
@@ -99,10 +95,8 @@ static void alternate(int domain, int type, int threads)
 		CHECK_EQ(pthread_join(thread, NULL), 0);
 	else
 		child_await(child);
-	for (int i = 0; i < 2; i++) {
-		close(to[i]);
-		close(from[i]);
-	}
+	close(ends[0]);
+	close(ends[1]);
 }
 
 static void test_processes(void)
