@@ -20,7 +20,7 @@ static inline void child_await(pid_t child)
 	CHECK_EQ(status, 0);
 }
 
-/* Like fork(2). */
+/* Like fork(2), but a child that takes too long is killed. */
 static inline pid_t child_start(void)
 {
 	pid_t child;

@@ -48,7 +48,7 @@ static inline int kept(void)
 	return fd < 2000 ? fd : -1;
 }
 
-/* Return: a child that holds the lock on the connection until it is killed, by itself after so many
+/* Return: a child that holds the lock on the connection, and kills itself after so many
  * milliseconds. */
 static inline pid_t start_holder(int ms)
 {
