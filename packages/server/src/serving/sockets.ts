@@ -8,11 +8,6 @@ const KEPT_MAX = 64;
 const TYPE_BITS = SOCK_TYPE_MASK | SOCK_NONBLOCK | SOCK_CLOEXEC;
 const MISSING = new Set([errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT]);
 
-/* The key of a family that is missing, whatever else is asked for. No other key is a fraction. */
-function ofFamily(domain: number): number {
-  return domain + 0.5;
-}
-
 /**
  * Makes sockets. For a kind that the kernel does not have, such as TCP over datagrams, each call starts
  * modprobe(8) anew. That takes the thread some milliseconds, and any client can ask for it, so the failure is
@@ -20,7 +15,7 @@ function ofFamily(domain: number): number {
  */
 export class Sockets {
   readonly #sys: Syscalls;
-  readonly #missing = new Map<number, number>();
+  readonly #missing = new Map<string, number>(); // by family alone, or by family, type and protocol
   #keptUntil = 0;
 
   constructor(sys: Syscalls) {
@@ -33,23 +28,22 @@ export class Sockets {
     // no kernel has these, and says so before it looks for a module
     if ((type & ~TYPE_BITS) !== 0 || base > SOCK_PACKET)
       return this.#sys.socket(domain, type | SOCK_CLOEXEC, protocol);
-    const key = (domain * (SOCK_TYPE_MASK + 1) + base) * 2 ** 32 + (protocol >>> 0);
-    const known = this.#known(domain, key);
+    const known = this.#known(domain, base, protocol);
     if (known !== undefined) return known;
     const made = this.#sys.socket(domain, type | SOCK_CLOEXEC, protocol);
     // with SOCK_PACKET it is AF_PACKET that is missing
-    if (made === -errno.EAFNOSUPPORT && domain !== AF_INET) this.#keep(ofFamily(domain), made);
-    else if (MISSING.has(-made)) this.#keep(key, made);
+    if (made === -errno.EAFNOSUPPORT && domain !== AF_INET) this.#keep(`${domain}`, made);
+    else if (MISSING.has(-made)) this.#keep(`${domain} ${base} ${protocol}`, made);
     return made;
   }
 
-  #known(domain: number, key: number): number | undefined {
+  #known(domain: number, base: number, protocol: number): number | undefined {
     if (this.#missing.size === 0) return undefined;
     if (this.#sys.monotonic() >= this.#keptUntil) this.#missing.clear();
-    return this.#missing.get(ofFamily(domain)) ?? this.#missing.get(key);
+    return this.#missing.get(`${domain}`) ?? this.#missing.get(`${domain} ${base} ${protocol}`);
   }
 
-  #keep(key: number, answer: number): void {
+  #keep(key: string, answer: number): void {
     if (this.#missing.size === 0) this.#keptUntil = this.#sys.monotonic() + KEPT_MS;
     if (this.#missing.size < KEPT_MAX) this.#missing.set(key, answer);
   }
