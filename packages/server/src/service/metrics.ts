@@ -164,8 +164,8 @@ export async function serveMetrics(
   } catch (error) {
     if (error instanceof ServeError) throw error;
     const place = address.kind === "path" ? address.path : `${address.host}:${address.port}`;
-    const attempt = `serve metrics at ${place}`;
-    if (codeOf(error) === "ENOSPC") throw watchError(attempt, error); // Bun.listen() waits by epoll at once
-    throw systemError(attempt, error, "Choose another place");
+    const what = `serve metrics at ${place}`;
+    if (codeOf(error) === "ENOSPC") throw watchError(what, error); // Bun.listen() waits by epoll at once
+    throw systemError(what, error, "Choose another place");
   }
 }

@@ -105,7 +105,7 @@ export class Admission {
 
   #fitsSpare(fd: number): boolean {
     const { shared, options } = this.#context;
-    this.#peer.look(fd);
+    this.#peer.pointAt(fd);
     const { maxConnections } = options.bounds;
     return (
       this.#peer.isTrusted(options.uid) &&

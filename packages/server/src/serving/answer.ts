@@ -85,7 +85,7 @@ export class Answerer {
     const { shared, options, judge } = this.#context;
     const isQuestion =
       length === SIGNATURE_BYTES && this.#view.getUint32(0) === STATUS_REQUEST_SIGNATURE;
-    this.#peer.look(fd);
+    this.#peer.pointAt(fd);
     if (isQuestion && judge.showsStatus(this.#peer, options.uid)) return this.#sendStatus(fd);
     shared.count(options.index, COUNTER.malformed);
     this.#reporter.notAnswered(this.#packet, length);
@@ -107,7 +107,7 @@ export class Answerer {
     request.domain = this.#view.getInt32(4);
     request.type = this.#view.getInt32(8);
     request.protocol = this.#view.getInt32(12);
-    this.#peer.look(fd);
+    this.#peer.pointAt(fd);
     const { judge } = this.#context;
     let error = judge.decide(this.#peer, request);
     if (error !== 0 && judge.refusal === "connections") error = this.#decideAgain(fd);

@@ -27,7 +27,7 @@ function client(uid: number, fd = 5): Peer {
   const shared = new Shared(createMemory(16, 1));
   shared.set(fd, FIELD.uid, uid);
   const peer = new Peer(loadSyscalls(), shared);
-  peer.look(fd);
+  peer.pointAt(fd);
   return peer;
 }
 

@@ -144,11 +144,11 @@ export class Loop {
   /* Connections that get no turn come in the same order again, so each step begins at a random one of them. */
   #handleCrowd(): void {
     this.#handleSome(EVENTS, Math.floor(Math.random() * EVENTS));
-    this.#lookBeside();
+    this.#workBeside();
   }
 
   /* Does the other work of a step, which must not wait for all the connections that are ready. */
-  #lookBeside(): void {
+  #workBeside(): void {
     try {
       this.#wake();
       if (this.#acceptor.isListening) this.#acceptSome(ACCEPTS_BESIDE);
@@ -170,9 +170,9 @@ export class Loop {
   }
 
   #waitMs(): number {
-    const look = this.#connections.timeLimits.waitMs();
+    const limit = this.#connections.timeLimits.waitMs();
     const pause = this.#acceptor.waitMs();
-    return look < 0 ? pause : pause < 0 ? look : Math.min(look, pause);
+    return limit < 0 ? pause : pause < 0 ? limit : Math.min(limit, pause);
   }
 
   #handleGuarded(events: number, data: number): void {

@@ -46,7 +46,7 @@ test("reads the groups once per request however many rules name groups", () => {
   ] as const) {
     const { peer, asked } = memberOf(count);
     for (const request of [1, 2]) {
-      peer.look(5);
+      peer.pointAt(5);
       expect(firstMatch(policy, peer, TCP)?.name).toBe(rule);
       expect(asked()).toBe(request);
     }
@@ -55,7 +55,7 @@ test("reads the groups once per request however many rules name groups", () => {
 
 test("a client in too many groups matches denying rules and no allowing rule by group, without a copy", () => {
   const { peer, asked, copied } = memberOf(65_536);
-  peer.look(5);
+  peer.pointAt(5);
   expect(firstMatch(policy, peer, TCP)?.name).toBe("not these");
   const allowing = { source: "test", rules: [plainRule("these", groups(101))] };
   expect(firstMatch(allowing, peer, TCP)).toBeUndefined();
@@ -68,7 +68,7 @@ test("a server that runs as nobody does not trust nobody while ids may be unmapp
     const peer = Object.assign(new Peer(loadSyscalls(), shared), { hasUnmappedIds });
     const trusted = [0, 7, 8, NOBODY].map((uid) => {
       shared.set(5, FIELD.uid, uid);
-      peer.look(5);
+      peer.pointAt(5);
       return [peer.isTrusted(7), peer.isTrusted(NOBODY)];
     });
     const nobody = [false, !hasUnmappedIds];

@@ -63,8 +63,8 @@ export class Peer implements Asker {
     return uid === 0 || (uid === ownUid && !this.isUnmapped);
   }
 
-  /** Turns to another connection. */
-  look(fd: number): void {
+  /** Makes another connection the one at hand. */
+  pointAt(fd: number): void {
     this.#fd = fd;
     this.#isAsked = false;
   }

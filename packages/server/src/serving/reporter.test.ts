@@ -76,7 +76,7 @@ test("a refusal at a bound has its line in the audit file", () => {
   const { memory } = idleConnection(1);
   const context = threadContext({ ...threadOptions(memory, DESCRIPTORS), auditFd }, {});
   const peer = new Peer(context.sys, context.shared);
-  peer.look(CONNECTION);
+  peer.pointAt(CONNECTION);
   const request = { kind: "socket", domain: 2, type: 1, protocol: 0 } as const;
   new Reporter(context, peer, request).tooMany(CONNECTION, "sockets in flight");
   closeSync(auditFd);
