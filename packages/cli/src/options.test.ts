@@ -48,11 +48,11 @@ test("explains --socket to a command that takes the control socket as an argumen
     "sockets-per-minute": { type: "string" },
   } as const satisfies ArgsDef;
   await expect(checkOptions(["--socket", "/a"], args, "xsocket t --help")).rejects.toThrow(
-    'there is no option --socket: give only the control socket, or see "xsocket t --help"',
+    'there is no option --socket: give the control socket without it, or see "xsocket t --help"',
   );
   const { address } = args;
   await expect(checkOptions(["--socket", "/a"], { address }, "xsocket t --help")).rejects.toThrow(
-    'there is no option --socket: give only the control socket, or see "xsocket t --help"',
+    'there is no option --socket: give the control socket without it, or see "xsocket t --help"',
   );
   await expect(checkOptions(["--socket", "/a"], ARGS, "xsocket t --help")).rejects.toThrow(
     'there is no option --socket here (it belongs to xsocket run): see "xsocket t --help"',

@@ -38,7 +38,7 @@ async function commandsWith(option: string): Promise<string[]> {
 async function unknown(option: string, args: ArgsDef): Promise<string> {
   if (option === "--help") return "the option --help takes no value:"; // without a value it was handled before
   if (option === "--socket" && args["address"])
-    return "there is no option --socket: give only the control socket, or";
+    return "there is no option --socket: give the control socket without it, or";
   const known = [...optionsOf(args).map(([name]) => name), "help"].map((name) => `--${name}`);
   const meant = nearest(option, known);
   if (meant !== undefined) return `there is no option ${option} (did you mean ${meant}?):`;

@@ -23,7 +23,7 @@ function startAt(path: string): string {
   return `start it in the target namespace: xsocket serve ${shellWord(path)}`;
 }
 
-/* "drwxr-x--- root:media", as ls(1) has it but with numbers for the owners. */
+/* As ls(1) has it: "/run/xsocket (drwxr-x---, uid 0, gid 44)". */
 function describe(path: string, stats: Stats): string {
   const bits = ["---", "--x", "-w-", "-wx", "r--", "r-x", "rw-", "rwx"];
   const mode = [6, 3, 0].map((shift) => bits[(stats.mode >> shift) & 7]).join("");
