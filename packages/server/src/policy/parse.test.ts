@@ -237,6 +237,9 @@ describe("invalid policies", () => {
       "# a policy\n[[rule]]\naction = 'allow'\nuser = alice\n[[rule]]\naction = 'deny'\n";
     expect(problems(text)).toEqual(['p.toml:4: TOML Parse error: Strings must be quoted: "alice"']);
     expect(problems("[[rule]\naction = 'allow'\n")[0]).toStartWith("p.toml:1: ");
+    expect(problems('{"rule": []}')).toEqual([
+      "p.toml:1: TOML Parse error: Expected a key but found '{': a policy is a list of [[rule]] tables",
+    ]);
     expect(problems("[[rule]]\naction\n# more\n")[0]).toStartWith("p.toml:2: ");
     expect(problems("[[rule]]\naction")[0]).toStartWith("p.toml:2: ");
   });

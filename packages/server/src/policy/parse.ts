@@ -14,6 +14,8 @@ import { isTable, type Table } from "./values.ts";
  */
 const ENTRIES_MAX = 1000;
 
+const FORM = "a policy is a list of [[rule]] tables";
+
 function syntaxProblem(text: string): string | undefined {
   try {
     Bun.TOML.parse(text);
@@ -48,15 +50,15 @@ function parseToml(source: string, text: string): Table {
     return { ...Bun.TOML.parse(text) };
   } catch (error) {
     const problem = reasonOf(error);
-    throw new PolicyError(source, [{ text: problem, line: lineOf(text, problem) }]);
+    const remedy = text.includes("[[rule]]") ? "" : `: ${FORM}`; // else the file may be JSON, or a unit
+    throw new PolicyError(source, [{ text: problem + remedy, line: lineOf(text, problem) }]);
   }
 }
 
 /** The rule tables of a file; anything else in it is a mistake that must not pass in silence. */
 function ruleTables(table: Table, problems: Problem[]): Table[] {
   for (const key of Object.keys(table))
-    if (key !== "rule")
-      problems.push({ text: `"${key}" is unknown here: a policy is a list of [[rule]] tables` });
+    if (key !== "rule") problems.push({ text: `"${key}" is unknown here: ${FORM}` });
   const rules = table["rule"] ?? [];
   if (Array.isArray(rules) && rules.every(isTable)) return rules;
   problems.push({ text: '"rule" must be a list of tables: write [[rule]] above each' });
