@@ -81,7 +81,7 @@ export class Shared {
     Atomics.store(this.#threads, index * THREAD_FIELDS + field, value);
   }
 
-  addThread(index: number, field: number, change: number): void {
+  addToThread(index: number, field: number, change: number): void {
     Atomics.add(this.#threads, index * THREAD_FIELDS + field, change);
   }
 
@@ -188,7 +188,7 @@ export class Shared {
     this.lock.acquire();
     try {
       if (this.thread(to, THREAD.serves) === 0) return false;
-      this.addThread(to, THREAD.load, 1); // at once, so that the next one goes elsewhere
+      this.addToThread(to, THREAD.load, 1); // at once, so that the next one goes elsewhere
       this.set(fd, FIELD.owner, to);
       this.set(fd, FIELD.state, STATE.moving);
       this.#post(to, fd);

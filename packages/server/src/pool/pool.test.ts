@@ -54,7 +54,7 @@ test("replaces a thread that died, closes its connections and logs it", async ()
     {
       using kept = rawClients(pool.path, 3);
       for (const client of kept) expect(client.ask()).toBe(0);
-      pool.shared.addThread(0, THREAD.records, 5); // as if it died while these records were on their way
+      pool.shared.addToThread(0, THREAD.records, 5); // as if it died while these records were on their way
       kept[0]?.send(request(DIES));
       await pool.logged(1);
       expect(pool.records[0]?.message).toContain(

@@ -91,7 +91,7 @@ export class Pool {
   #take(report: Report, from: number): void {
     if (report.kind === "crowded") this.#grow();
     if (report.kind !== "log") return;
-    this.#shared.addThread(from, THREAD.records, -1);
+    this.#shared.addToThread(from, THREAD.records, -1);
     this.#log(report.record);
   }
 

@@ -163,7 +163,7 @@ test("moves a connection to the least loaded thread", () => {
   const shared = new Shared(memory);
   for (const [thread, load] of [5, 1, 2].entries()) {
     shared.setThread(thread, THREAD.serves, 1);
-    shared.addThread(thread, THREAD.load, load);
+    shared.addToThread(thread, THREAD.load, load);
   }
   const kernel = { monotonic: () => 0, eventfdAdd: () => 0 };
   const { connections } = connectionsAt(0, memory, kernel);

@@ -96,7 +96,7 @@ export class Connections {
     const operation = known === 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
     const rc = sys.epollCtl(epollFd, operation, fd, events >>> 0, fd);
     if (rc < 0) return this.#sayUnheard(-rc);
-    if (known === 0) shared.addThread(options.index, THREAD.load, 1);
+    if (known === 0) shared.addToThread(options.index, THREAD.load, 1);
     this.#inEpoll[fd] = wanted;
     return true;
   }
@@ -141,7 +141,7 @@ export class Connections {
   close(fd: number): void {
     const { shared, sys, options } = this.#context;
     shared.flight.setUnread(fd, UNREAD.none);
-    if (this.#inEpoll[fd] !== 0) shared.addThread(options.index, THREAD.load, -1);
+    if (this.#inEpoll[fd] !== 0) shared.addToThread(options.index, THREAD.load, -1);
     this.#inEpoll[fd] = 0;
     this.disown(fd);
     sys.close(fd);
@@ -154,7 +154,7 @@ export class Connections {
     if (to < 0) return false;
     if (this.#inEpoll[fd] !== 0) {
       sys.epollCtl(epollFd, EPOLL_CTL_DEL, fd, 0, 0);
-      shared.addThread(options.index, THREAD.load, -1);
+      shared.addToThread(options.index, THREAD.load, -1);
       this.#inEpoll[fd] = 0;
     }
     if (!shared.move(fd, to)) return false;
@@ -188,14 +188,14 @@ export class Connections {
     let gone = 0;
     for (let fd = this.#idle.oldest(account); fd >= 0; fd = this.#idle.oldest(account)) {
       const isGone = hasHungUp(sys, fd);
-      if (!this.#makeRoom(fd)) continue; // its thread is at work on it by now
+      if (!this.#evictOne(fd)) continue; // its thread is at work on it by now
       shared.count(options.index, COUNTER.evicted);
       if (!isGone || ++gone === over) return true;
     }
     return false;
   }
 
-  #makeRoom(fd: number): boolean {
+  #evictOne(fd: number): boolean {
     const { shared, sys, options } = this.#context;
     if (shared.get(fd, FIELD.owner) === options.index) {
       if (!shared.change(fd, STATE.idle, STATE.busy)) return false;
@@ -223,7 +223,7 @@ export class Connections {
         continue;
       }
       if (!shared.change(fd, STATE.moving, STATE.busy)) continue;
-      shared.addThread(options.index, THREAD.load, -1); // release() counts it again
+      shared.addToThread(options.index, THREAD.load, -1); // release() counts it again
       this.release(fd, STATE.idle);
     }
   }

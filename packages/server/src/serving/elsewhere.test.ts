@@ -19,13 +19,13 @@ interface How {
   readonly takes?: number;
   /** Happens while the kernel is asked. */
   readonly meanwhile?: (shared: Shared) => void;
-  readonly use?: (fd: number) => boolean;
+  readonly uncount?: (fd: number) => boolean;
 }
 
 /** What thread 0 finds, with connections of account 5 by default, on a kernel and clock of our own. */
 function elsewhere(fds: readonly number[], how: How) {
   const { gone, unread = [], threads = 2, takes = 0 } = how;
-  const { meanwhile = () => {}, use = () => true } = how;
+  const { meanwhile = () => {}, uncount = () => true } = how;
   const asked: number[] = [];
   let now = 100;
   const context = threadContext(threadOptions(createMemory(DESCRIPTORS, 2), DESCRIPTORS), {
@@ -52,7 +52,7 @@ function elsewhere(fds: readonly number[], how: How) {
     shared.touch(fd, fd);
   }
   const wait = (ms: number) => void (now += ms);
-  return { elsewhere: new Elsewhere(context, use), shared, asked, wait };
+  return { elsewhere: new Elsewhere(context, uncount), shared, asked, wait };
 }
 
 test("counts connections of other threads that have hung up", () => {
@@ -106,8 +106,8 @@ test.each([
 
 test("counts only what makes room", () => {
   const held = new Set([11]);
-  const use = (fd: number) => held.delete(fd);
-  const { elsewhere: found } = elsewhere([10, 11, 12], { gone: [10, 11, 12], use });
+  const uncount = (fd: number) => held.delete(fd);
+  const { elsewhere: found } = elsewhere([10, 11, 12], { gone: [10, 11, 12], uncount });
   expect([1, 2].map(() => found.hasRoom(5, 1))).toEqual([true, false]);
 });
 

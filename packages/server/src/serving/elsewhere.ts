@@ -15,17 +15,17 @@ const SPARED = 20; // times as long as the search took
  */
 export class Elsewhere {
   readonly #context: Context;
-  readonly #use: (fd: number) => boolean;
+  readonly #uncount: (fd: number) => boolean;
   readonly #pairs = new Int32Array(new ArrayBuffer(MAX * 8));
   readonly #since = new Float64Array(MAX);
   readonly #fullUntil = new Recent<number>();
   #last = 0; // the connection that was looked at last
   #tookMs = 0; // the last search
 
-  /** @param use tells whether one that is over makes room */
-  constructor(context: Context, use: (fd: number) => boolean) {
+  /** @param uncount takes one that is over out of the count that is full; false if it was not in that */
+  constructor(context: Context, uncount: (fd: number) => boolean) {
     this.#context = context;
-    this.#use = use;
+    this.#uncount = uncount;
   }
 
   /** Whether so many make room, of one account or (-1) of all. Not more than 64, since a thread that hangs closes none. */
@@ -87,7 +87,7 @@ export class Elsewhere {
     for (let i = 0; i < count; i++) {
       const fd = this.#pairs[2 * i] ?? 0;
       const hasHungUp = ((this.#pairs[2 * i + 1] ?? 0) & POLLHUP) !== 0;
-      if (this.#isOver(fd, hasHungUp) && this.#isUnchanged(fd, i) && this.#use(fd)) found++;
+      if (this.#isOver(fd, hasHungUp) && this.#isUnchanged(fd, i) && this.#uncount(fd)) found++;
     }
     return found;
   }

@@ -13,7 +13,7 @@ function looks(load: number, gapsMs: readonly number[]): number[] {
   const lookUs: number[] = [];
   let now = 0;
   const shared = new Shared(memory);
-  for (const [thread, count] of [load, 1].entries()) shared.addThread(thread, THREAD.load, count);
+  for (const [thread, count] of [load, 1].entries()) shared.addToThread(thread, THREAD.load, count);
   const kernel = {
     monotonic: () => now,
     epollWait(_: number, pairs: Uint32Array, _max: number, _waitMs: number, us: number) {

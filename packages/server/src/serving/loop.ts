@@ -71,7 +71,7 @@ export class Loop {
     const say = limitedVoice(
       options.logLevel,
       (record) => {
-        shared.addThread(options.index, THREAD.records, 1);
+        shared.addToThread(options.index, THREAD.records, 1);
         channel.send({ kind: "log", record });
       },
       () => sys.monotonic(),
@@ -202,7 +202,7 @@ export class Loop {
 
   #wake(): void {
     this.#context.sys.eventfdTake(this.#wakeFd);
-    this.#context.shared.addThread(this.#context.options.index, THREAD.beat, 1);
+    this.#context.shared.addToThread(this.#context.options.index, THREAD.beat, 1);
     this.#takeOrders();
     this.#connections.takeInbox(() => this.#takeOrders());
   }
