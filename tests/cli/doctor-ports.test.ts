@@ -64,7 +64,7 @@ describe("doctor reports", () => {
     }
   });
 
-  test("libraries when libxbind is missing, foreign, or at a path with a space", async () => {
+  test("libraries when libxbind is missing, foreign, or at a path with a colon and a space", async () => {
     await using server = await startServer({ place: "own" });
     using dir = tempDir();
     const env = { XSOCKET_LIBDIR: dir.path };
@@ -86,11 +86,11 @@ describe("doctor reports", () => {
       /reinstall.*XSOCKET_LIBDIR/,
     );
 
-    mkdirSync(dir.join("a b"));
+    mkdirSync(dir.join("a: b"));
     for (const name of ["xsocket", "xbind"] as const)
-      copyFileSync(libraryPath(name), dir.join(`a b/lib${name}.so`));
-    const spaced = await examine([server.path], { env: { XSOCKET_LIBDIR: dir.join("a b") } });
-    expectOnly(spaced, "libraries", /cannot be preloaded/, /./);
+      copyFileSync(libraryPath(name), dir.join(`a: b/lib${name}.so`));
+    const spaced = await examine([server.path], { env: { XSOCKET_LIBDIR: dir.join("a: b") } });
+    expectOnly(spaced, "libraries", /a: b.* cannot be preloaded/, /^move xsocket/);
   });
 
   test("libraries when one is unreadable, empty, or of another version", async () => {

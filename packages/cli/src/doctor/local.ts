@@ -10,9 +10,10 @@ import { failed, ok, type Row, skipped } from "./row.ts";
 /* A program that is linked dynamically everywhere, to compare the library with. */
 const ORDINARY = "/proc/self/exe";
 
+/* The remedy is behind the last colon: others may be a path's. */
 function sentence(name: string, error: unknown): Row {
-  const [found = "", ...rest] = reasonOf(error).split(": ");
-  return failed(name, found, rest.join(": "));
+  const [found = "", remedy = ""] = reasonOf(error).split(/: (?!.*: )/s);
+  return failed(name, found, remedy);
 }
 
 /*
