@@ -5,37 +5,36 @@ import type { Program } from "./program.ts";
 type Drops = (words: readonly string[]) => boolean;
 
 const always: Drops = () => true;
-const given =
+/* Long options may be abbreviated: getopt_long(3). */
+const has =
   (option: RegExp): Drops =>
   (words) =>
     words.some((word) => option.test(word));
-/* Long options may be abbreviated: getopt_long(3). */
-const login = given(/^(?:-|-[fmpPT]*l\w*|--lo?g?i?n?)$/);
 const until = (words: readonly string[], end: number) => (end < 0 ? words : words.slice(0, end));
 /* The options before the name of the program that is started, some of which take the next word. */
-const options = (words: readonly string[], takesValue: RegExp) =>
+const ownOptions = (words: readonly string[], takesValue: RegExp) =>
   until(
     words,
     words.findIndex((word, at) => !word.startsWith("-") && !takesValue.test(words[at - 1] ?? "")),
   );
-const ignores = given(/^(?:-|-[0v]*i\w*|--ignore-e[a-z]*)$/);
-const envDrops: Drops = (words) => {
-  const split = words.join(" ").split(/\s+/); // as -S does
-  return ignores(options(split, /^(?:-[0v]*[aCu]|--[acu][a-z0]*)$/));
-};
-const inherits = given(/^(?:-[acFZ]*e\w*|--en?v?)$/);
-const nsenterDrops: Drops = (words) =>
-  inherits(options(words, /^(?:-\w*[tNW]|--(?:target|net-socket|wdns))$/));
+const startsLogin = has(/^(?:-|-[fmpPT]*l\w*|--lo?g?i?n?)$/);
+const emptiesEnvironment = has(/^(?:-|-[0v]*i\w*|--ignore-e[a-z]*)$/);
+const takesEnvironment = has(/^(?:-[acFZ]*e\w*|--en?v?)$/);
 const DROPS: Readonly<Record<string, Drops>> = {
-  bwrap: given(/^--clearenv$/),
+  bwrap: has(/^--clearenv$/),
   doas: always,
-  env: envDrops,
-  nsenter: nsenterDrops,
+  // -S splits its value into words
+  env: (words) =>
+    emptiesEnvironment(
+      ownOptions(words.join(" ").split(/\s+/), /^(?:-[0v]*[aCu]|--[acu][a-z0]*)$/),
+    ),
+  nsenter: (words) =>
+    takesEnvironment(ownOptions(words, /^(?:-\w*[tNW]|--(?:target|net-socket|wdns))$/)),
   pkexec: always,
   run0: always,
-  runuser: login,
-  setpriv: given(/^--reset-e?n?v?$/),
-  su: login,
+  runuser: startsLogin,
+  setpriv: has(/^--reset-e?n?v?$/),
+  su: startsLogin,
   sudo: always,
   "systemd-run": (words) => !words.includes("--scope"),
   tmux: () => "TMUX" in process.env, // the program gets the environment of tmux's server
