@@ -28,6 +28,8 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ["serve new/", 2, "new/ ends in a slash", "the path of a file"],
   ["serve --audit new/ /no/s", 2, "new/ ends in a slash", "the path of a file"],
   ["run --port 1 nc -l", 2, '"nc"', 'after "--"'],
+  ["run --port 1 2 -- nc", 2, '"2" is one argument too many: see'],
+  ["run /no/s --port 1 -- nc", 2, '"/no/s"', "a control socket goes after --socket"],
   ["lib xbind b", 2, '"b"', "--help"],
   ["lib frob", 2, "frob", "xbind"],
   ["lib", 2, "xsocket lib xbind"],

@@ -44,7 +44,8 @@ async function runOne(definition: Command, name: string, argv: readonly string[]
   if (lost !== undefined)
     throw new MisuseError(`"${lost}" is not UTF-8: give what is, such as the path of a link`);
   if (program[0] === "") throw new MisuseError(`the program's name is empty: see "${help}"`);
-  await checkOptions(own, definition.args ?? {}, help, definition.program !== undefined);
+  const lacksProgram = definition.program !== undefined && programIndex < 0;
+  await checkOptions(own, definition.args ?? {}, help, lacksProgram);
   const data: Invocation = { program, programIndex, planFd };
   await runCommand({ ...definition, args: lenient(definition) }, { rawArgs: [...own], data });
 }

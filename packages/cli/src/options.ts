@@ -103,27 +103,33 @@ function extraArgument(
   return undefined;
 }
 
+/* What an argument that is one too many may have been meant as, up to where the help is named. */
+function meantAs(extra: string, args: ArgsDef, lacksProgram: boolean): string {
+  if (lacksProgram) return 'a program goes after "--", ';
+  return args["socket"] && /^[/@]/.test(extra) ? "a control socket goes after --socket, " : "";
+}
+
 /**
  * Refuses what citty would accept, or report in other words: unknown options, options without their value or
  * with a wrong one, and more arguments than the table has.
  *
- * @param program whether the command takes a program after "--"
+ * @param lacksProgram whether the command takes a program after "--", and has none yet
  * @throws {MisuseError}
  */
 export async function checkOptions(
   argv: readonly string[],
   args: ArgsDef,
   help: string,
-  program = false,
+  lacksProgram = false,
 ): Promise<void> {
   const options = config(args);
   const { tokens, values } = parse(argv, options);
   // first: if the "--" in front of a program is forgotten, the error should not be about the program's own options
   const extra = extraArgument(tokens, options, argumentsOf(args).length);
-  if (extra !== undefined) {
-    const remedy = program ? `a program goes after "--", see "${help}"` : `see "${help}"`;
-    throw new MisuseError(`"${extra}" is one argument too many: ${remedy}`);
-  }
+  if (extra !== undefined)
+    throw new MisuseError(
+      `"${extra}" is one argument too many: ${meantAs(extra, args, lacksProgram)}see "${help}"`,
+    );
   for (const token of tokens) {
     if (token.kind !== "option") continue;
     const type = options[token.name]?.type;
