@@ -21,13 +21,11 @@ export class Room {
     const { shared, options } = this.#context;
     const account = shared.get(fd, FIELD.account);
     const connections = this.#connections;
-    return (
-      (this.#fitsUser(account) || connections.recount(account) || this.#fitsUser(account)) &&
-      (this.#fits(account) ||
-        connections.recount(account) ||
-        (connections.recount(-1) && this.#room(account) === options.bounds.maxInFlight) ||
-        this.#fits(account))
-    );
+    if (!this.#fitsUser(account) && !connections.recount(account) && !this.#fitsUser(account))
+      return false;
+    if (this.#fits(account) || connections.recount(account)) return true;
+    if (connections.recount(-1) && this.#room(account) === options.bounds.maxInFlight) return true;
+    return this.#fits(account);
   }
 
   #fits(account: number): boolean {
