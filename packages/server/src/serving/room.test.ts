@@ -45,3 +45,15 @@ test("a received socket of another user makes no room in the reserved quarter", 
   expect(room.isFor(100)).toBe(false);
   expect(flight.inFlight()).toBe(13);
 });
+
+test("beside the reserved quarter, an own received socket makes room, or enough of others", () => {
+  const users = new Map(Array.from({ length: 14 }, (_, i) => [100 + i, i < 9 ? 1000 : 1001]));
+  const isRoom = (isReceived: (fd: number) => boolean) => {
+    const { flight, room } = roomOf(users, 16, (fd) => (isReceived(fd) ? 0 : 768));
+    for (const fd of users.keys()) flight.setUnread(fd, UNREAD.socket);
+    return room.isFor(100);
+  };
+  expect(isRoom((fd) => fd === 108)).toBe(true);
+  expect(isRoom((fd) => fd === 113)).toBe(false);
+  expect(isRoom((fd) => fd > 109)).toBe(true);
+});
