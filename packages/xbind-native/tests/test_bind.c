@@ -5,6 +5,7 @@
  * Ports 3000 to 3999 are listed.
  */
 #include "support/child.h"
+#include "support/forbid.h"
 #include "support/pair.h"
 
 #include <fcntl.h>
@@ -85,6 +86,13 @@ static void test_path(void)
 	close(fd);
 	close(copy);
 	close(path);
+}
+
+/* A seccomp filter answers the same for every file. */
+static void test_path_without_cookie(void)
+{
+	forbid_option_by(ENOPROTOOPT, SOL_SOCKET, SO_COOKIE);
+	test_path();
 }
 
 static volatile sig_atomic_t reported = -1;
@@ -219,6 +227,7 @@ int main(void)
 	RUN(test_goes_on_working);
 	RUN(test_retry);
 	RUN(test_path);
+	RUN_BY(forbid_run, test_path_without_cookie);
 	RUN(test_copy_of_a_full_one);
 	RUN(test_signals);
 	RUN(test_no_ghost_signal);

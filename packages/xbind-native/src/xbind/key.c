@@ -31,6 +31,9 @@ socket_key key_of(int fd)
 	 * a refusal: then not the inode, since it may have been noted by its cookie. */
 	if (rc != -ENOPROTOOPT && rc != -EINVAL)
 		return KEY_NONE;
+	/* A seccomp filter answers so for every file. */
+	if (sys_getsockopt_int(fd, SOL_SOCKET, SO_TYPE) < 0)
+		return KEY_NONE;
 	return (socket_key)sys_inode(fd);
 }
 
