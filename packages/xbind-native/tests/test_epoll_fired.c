@@ -186,6 +186,8 @@ static void test_of_number(void)
 	CHECK_EQ(pair_socket(SOCK_STREAM), fd);
 	CHECK_FAILS(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 2), ENOENT);
 	CHECK_FAILS(control(set, EPOLL_CTL_DEL, fd, 0, 0), ENOENT);
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	CHECK_FAILS(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 2), ENOENT);
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), 0);
 	check_event(set, EPOLLHUP, 2);
 	close(fd);
