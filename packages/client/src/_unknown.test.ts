@@ -15,6 +15,7 @@ test("options that are not an object are refused", () => {
 test("two swapped letters count as one mistake, two other letters as two, which only a long key may have", () => {
   expect(() => refuseMisspelt("try", { prot: 1 }, ["port"])).toThrow("Did you mean port?");
   expect(() => refuseMisspelt("try", { pxot: 1 }, ["port"])).not.toThrow();
+  expect(() => refuseMisspelt("try", { proxt: 1 }, ["port"])).not.toThrow();
   expect(() => refuseMisspelt("try", { timeout: 1 }, ["timeoutMs"])).toThrow("mean timeoutMs?");
 });
 
