@@ -111,12 +111,13 @@ static void body_log_leaving(void)
 	CHECK_EQ(sigismember(&held, SIGPIPE), 0);
 }
 
-/* The program has replaced the log's descriptor by a file of its own. */
+/* The program has replaced the log's descriptor by a file of its own, on the same device. */
 static void body_log_replaced(void)
 {
-	int file = memfd_create("file", MFD_CLOEXEC);
+	int log = memfd_create("log", MFD_CLOEXEC), file = memfd_create("file", MFD_CLOEXEC);
 
 	CHECK(file >= 0);
+	CHECK_EQ(dup2(log, STDERR_FILENO), STDERR_FILENO);
 	load();
 	CHECK_EQ(dup2(file, STDERR_FILENO), STDERR_FILENO);
 	log_left(1, 2, "x");
