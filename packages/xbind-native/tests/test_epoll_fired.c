@@ -269,6 +269,19 @@ static void test_without_kcmp(void)
 	check_listener(fd, set, 2);
 }
 
+/* Under a filter that kills the process at any call that xbind(7) does not list. */
+static void test_filtered(void)
+{
+	static const long calls[] = {
+	    SYS_getsockopt,   SYS_gettid,    SYS_getpid,     SYS_rt_sigprocmask,
+	    SYS_rt_sigaction, SYS_epoll_ctl, SYS_exit_group,
+	};
+	int set = new_set(), fd = fired_and_bound(set);
+
+	forbid_others(calls, COUNT(calls));
+	_exit(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 2) != 0);
+}
+
 static void *make_sets(void *unused)
 {
 	int set = new_set(), fd = pair_socket(SOCK_STREAM);
@@ -305,5 +318,6 @@ int main(void)
 	RUN(test_of_number_of_set);
 	RUN(test_number_in_child);
 	RUN_BY(forbid_run, test_without_kcmp);
+	RUN_BY(forbid_run, test_filtered);
 	return 0;
 }
