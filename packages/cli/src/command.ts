@@ -1,4 +1,4 @@
-import type { ArgDef, ArgsDef, CommandContext, CommandDef, CommandMeta } from "citty";
+import type { ArgDef, ArgsDef, CommandMeta } from "citty";
 
 /** What a command is given beside its options. */
 export interface Invocation {
@@ -10,8 +10,8 @@ export interface Invocation {
   readonly planFd: number;
 }
 
-/** A citty command, which may also take a program after its options. */
-export interface Command<T extends ArgsDef = ArgsDef> extends CommandDef<T> {
+/** A command. The form of its table is that of citty, which writes the help from it. */
+export interface Command<T extends ArgsDef = ArgsDef> {
   /** Its name is the one that commands.ts has for it. */
   readonly meta: CommandMeta & { readonly description: string };
   readonly args?: T;
@@ -19,6 +19,8 @@ export interface Command<T extends ArgsDef = ArgsDef> extends CommandDef<T> {
   readonly program?: string;
   /** What comes before the program, "--" by default. */
   readonly separators?: readonly string[];
+  /** Carries it out, with its arguments as options.ts has read them. */
+  execute(given: Given<T>, invocation: Invocation): void | Promise<void>;
 }
 
 /** An option with a value, as a row of a command's table. */
@@ -29,6 +31,11 @@ export function option(valueHint: string, description: string) {
 /** An option whose value says all: given twice, each value would seem to count. */
 export function once(valueHint: string, description: string) {
   return { ...option(valueHint, description), once: true } as const;
+}
+
+/** An option that may be given several times, whose values all count. */
+export function many(valueHint: string, description: string) {
+  return { ...option(valueHint, description), many: true } as const;
 }
 
 /** An option without one. */
@@ -46,24 +53,22 @@ export function argumentsOf(args: ArgsDef = {}): [name: string, definition: ArgD
   return Object.entries(args).filter(([, { type }]) => type === "positional");
 }
 
-/** What the value of an option may be. */
-type Value<Option> = Option extends { type: "boolean" }
+/** What the value of an argument may be. */
+type Value<Arg> = Arg extends { type: "boolean" }
   ? boolean
-  : Option extends { options: readonly (infer Choice)[] }
-    ? Choice
-    : string;
+  : Arg extends { many: true }
+    ? readonly string[]
+    : Arg extends { options: readonly (infer Choice)[] }
+      ? Choice | undefined
+      : Arg extends { default: string }
+        ? string
+        : string | undefined;
 
-/** The values of a table of options as citty gives them, once options.ts has looked at them. */
-export type Given<Args> = { readonly [Name in keyof Args]?: Value<Args[Name]> | undefined };
+/** The values of a table of arguments. */
+export type Given<Args> = { readonly [Name in keyof Args]: Value<Args[Name]> };
 
-/** Defines a command, whose `run` then gets arguments typed by its table of options. */
+/** Defines a command, which then gets arguments typed by its table. */
 export function command<const T extends ArgsDef>(definition: Command<T>): Command;
 export function command(definition: Command): Command {
   return definition;
-}
-
-/** What the dispatcher has handed to the command. */
-export function invocation(context: Pick<CommandContext, "data">): Invocation {
-  const data: Invocation = context.data; // citty leaves its type open; dispatch.ts always sets it
-  return data;
 }

@@ -1,5 +1,5 @@
 import manifest from "../package.json" with { type: "json" };
-import { type Command, command } from "./command.ts";
+import type { Command } from "./command.ts";
 
 /** One file for each command, loaded when it is asked for. */
 export const COMMANDS: Record<string, () => Promise<Command>> = {
@@ -15,11 +15,11 @@ export const COMMANDS: Record<string, () => Promise<Command>> = {
 };
 
 /** The command itself. */
-export const xsocket = command({
+export const xsocket = {
   meta: {
     name: "xsocket",
     version: manifest.version,
     description: manifest.description,
   },
   subCommands: COMMANDS,
-});
+};

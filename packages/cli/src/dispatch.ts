@@ -1,10 +1,9 @@
-import { type ArgsDef, runCommand } from "citty";
-import type { Command, Invocation } from "./command.ts";
+import type { Command } from "./command.ts";
 import { COMMANDS, xsocket } from "./commands.ts";
 import { isText } from "./directory.ts";
 import { EXIT, MisuseError } from "./errors.ts";
 import { suggestion } from "./nearest.ts";
-import { checkOptions } from "./options.ts";
+import { readArguments } from "./options.ts";
 import { writeErr } from "./output.ts";
 import { usage } from "./usage.ts";
 import { result } from "./words.ts";
@@ -25,29 +24,23 @@ function split(argv: readonly string[], { program, separators = ["--"] }: Comman
   };
 }
 
-/* Makes no argument required, so that the command itself says what to give: citty's error has no remedy. */
-function lenient({ args = {} }: Command): ArgsDef {
-  const entries = Object.entries(args).map(([name, arg]) => [name, { ...arg, required: false }]);
-  return Object.fromEntries(entries);
-}
-
 /** Runs one command whose name has been read. */
 async function runOne(definition: Command, name: string, argv: readonly string[], planFd: number) {
   const { own, program, programIndex } = split(argv, definition);
+  const { meta, args = {} } = definition;
   const help = `xsocket ${name} --help`;
   if (own.some((word) => HELP.has(word)) || (own.length === 1 && own[0] === "help")) {
-    const named = { ...definition, meta: { ...definition.meta, name } };
-    return result(await usage(named, xsocket, process.stdout));
+    const shown = { meta: { ...meta, name }, args, program: definition.program };
+    return result(await usage(shown, xsocket, process.stdout));
   }
-  if (own.length === 1 && own[0] === "--version") return result(String(xsocket.meta.version));
+  if (own.length === 1 && own[0] === "--version") return result(xsocket.meta.version);
   const lost = own.find((word) => !isText(word));
   if (lost !== undefined)
     throw new MisuseError(`"${lost}" is not UTF-8: give what is, such as the path of a link`);
   if (program[0] === "") throw new MisuseError(`the program's name is empty: see "${help}"`);
   const lacksProgram = definition.program !== undefined && programIndex < 0;
-  await checkOptions(own, definition.args ?? {}, help, lacksProgram);
-  const data: Invocation = { program, programIndex, planFd };
-  await runCommand({ ...definition, args: lenient(definition) }, { rawArgs: [...own], data });
+  const given = await readArguments(own, args, help, lacksProgram);
+  await definition.execute(given, { program, programIndex, planFd });
 }
 
 /**
@@ -64,7 +57,7 @@ export async function dispatch(argv: readonly string[], planFd: number): Promise
     return;
   }
   if (HELP.has(name)) return result(await usage(xsocket, undefined, process.stdout));
-  if (VERSION.has(name)) return result(String(xsocket.meta.version));
+  if (VERSION.has(name)) return result(xsocket.meta.version);
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!load) {
     const meant = suggestion(name, [...Object.keys(COMMANDS), "--help", "--version"]);

@@ -1,11 +1,12 @@
 import { expect, test } from "bun:test";
 import type { ArgsDef } from "citty";
+import { many } from "./command.ts";
 import { MisuseError } from "./errors.ts";
-import { checkOptions, repeated } from "./options.ts";
+import { readArguments } from "./options.ts";
 
 const ARGS = {
   path: { type: "positional", required: false },
-  port: { type: "string" },
+  port: { ...many("PORT", "") },
   all: { type: "boolean" },
 } as const satisfies ArgsDef;
 
@@ -30,41 +31,39 @@ test.each([
   [["a", "--port", "1", "b", "-x", "--port"], '"b" is one argument too many'],
   [["a", "--frob", "b"], "no option --frob"],
 ])("refuses %j as misuse", async (argv, words) => {
-  const check = () => checkOptions(argv, ARGS, "xsocket t --help");
+  const check = () => readArguments(argv, ARGS, "xsocket t --help");
   await expect(check()).rejects.toThrow(MisuseError);
   await expect(check()).rejects.toThrow(words);
 });
 
-test.each([[[]], [["a"]], [["--port", "1", "a", "--port=2", "--all"]], [["--", "-a"]]])(
-  "accepts %j",
-  async (argv: string[]) => {
-    await checkOptions(argv, ARGS, "");
-  },
-);
+test.each([
+  [[], undefined, [], false],
+  [["a"], "a", [], false],
+  [["--port", "1", "a", "--port=2", "--all"], "a", ["1", "2"], true],
+  [["--", "-a"], "-a", [], false],
+])("reads %j", async (argv: string[], path, port, all) => {
+  const given: object = await readArguments(argv, ARGS, "");
+  expect(given).toEqual({ path, port, all });
+});
 
 test("explains --socket to a command that takes the control socket as an argument", async () => {
   const args = {
     address: { type: "positional", required: false },
     "sockets-per-minute": { type: "string" },
   } as const satisfies ArgsDef;
-  await expect(checkOptions(["--socket", "/a"], args, "xsocket t --help")).rejects.toThrow(
+  await expect(readArguments(["--socket", "/a"], args, "xsocket t --help")).rejects.toThrow(
     'there is no option --socket: give the control socket without it, or see "xsocket t --help"',
   );
   const { address } = args;
-  await expect(checkOptions(["--socket", "/a"], { address }, "xsocket t --help")).rejects.toThrow(
+  await expect(readArguments(["--socket", "/a"], { address }, "xsocket t --help")).rejects.toThrow(
     'there is no option --socket: give the control socket without it, or see "xsocket t --help"',
   );
-  await expect(checkOptions(["--socket", "/a"], ARGS, "xsocket t --help")).rejects.toThrow(
+  await expect(readArguments(["--socket", "/a"], ARGS, "xsocket t --help")).rejects.toThrow(
     'there is no option --socket here (it belongs to xsocket run): see "xsocket t --help"',
   );
   await expect(
-    checkOptions(["--sockets-per-minut", "5"], args, "xsocket t --help"),
+    readArguments(["--sockets-per-minut", "5"], args, "xsocket t --help"),
   ).rejects.toThrow(
     'there is no option --sockets-per-minut (did you mean --sockets-per-minute?): see "xsocket t --help"',
   );
-});
-
-test("finds every value of a repeated option in order", () => {
-  expect(repeated(["--port", "1", "x", "--port=2"], ARGS, "port")).toEqual(["1", "2"]);
-  expect(repeated([], ARGS, "port")).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
-import type { ArgsDef } from "citty";
-import { argumentsOf, optionsOf } from "./command.ts";
+import type { ArgDef, ArgsDef } from "citty";
+import { argumentsOf, type Given, optionsOf } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { MisuseError } from "./errors.ts";
 import { nearest } from "./nearest.ts";
@@ -60,31 +60,22 @@ function valuesOf(values: Values, name: string): string[] {
   return [values[name] ?? []].flat().map(String);
 }
 
-/* Refuses an empty value, as from an empty variable in a script; no option takes one. */
-function checkEmpty(values: Values, help: string): void {
-  for (const name of Object.keys(values))
-    if (valuesOf(values, name).includes(""))
-      throw new MisuseError(`the option --${name} needs a value: see "${help}"`);
-}
-
-/* Refuses a second value where only the last one would count, though both are meant. */
-function checkOnce(values: Values, args: ArgsDef, help: string): void {
-  for (const [name, definition] of optionsOf(args))
-    if ("once" in definition && valuesOf(values, name).length > 1)
-      throw new MisuseError(
-        `the option --${name} is given more than once: put everything into one, see "${help}"`,
-      );
-}
-
-/* Refuses a value that is not among an option's choices. */
-function checkChoices(values: Values, args: ArgsDef): void {
-  for (const [name, definition] of optionsOf(args)) {
-    if (definition.type !== "enum") continue;
-    const choices = definition.options ?? [];
-    const wrong = valuesOf(values, name).find((value) => !choices.includes(value));
-    if (wrong !== undefined)
-      throw new MisuseError(`--${name} takes ${choices.join(" or ")}, not "${wrong}"`);
-  }
+/*
+ * Refuses an empty value, as from an empty variable in a script; a second one where only the last would count, though
+ * both are meant; and one that is not among an option's choices.
+ */
+function checkValues(name: string, definition: ArgDef, found: readonly string[], help: string) {
+  if (found.includes(""))
+    throw new MisuseError(`the option --${name} needs a value: see "${help}"`);
+  if ("once" in definition && found.length > 1)
+    throw new MisuseError(
+      `the option --${name} is given more than once: put everything into one, see "${help}"`,
+    );
+  if (definition.type !== "enum") return;
+  const choices = definition.options ?? [];
+  const wrong = found.find((value) => !choices.includes(value));
+  if (wrong !== undefined)
+    throw new MisuseError(`--${name} takes ${choices.join(" or ")}, not "${wrong}"`);
 }
 
 /*
@@ -110,20 +101,20 @@ function meantAs(extra: string, args: ArgsDef, lacksProgram: boolean): string {
 }
 
 /**
- * Refuses what citty would accept, or report in other words: unknown options, options without their value or
- * with a wrong one, and more arguments than the table has.
+ * Reads what a command is given by its table.
  *
  * @param lacksProgram whether the command takes a program after "--", and has none yet
- * @throws {MisuseError}
+ * @throws {MisuseError} for unknown options, options without their value or with a wrong one, and more arguments than
+ * the table has
  */
-export async function checkOptions(
+export async function readArguments(
   argv: readonly string[],
   args: ArgsDef,
   help: string,
   lacksProgram = false,
-): Promise<void> {
+): Promise<Given<ArgsDef>> {
   const options = config(args);
-  const { tokens, values } = parse(argv, options);
+  const { tokens, values, positionals } = parse(argv, options);
   // first: if the "--" in front of a program is forgotten, the error should not be about the program's own options
   const extra = extraArgument(tokens, options, argumentsOf(args).length);
   if (extra !== undefined)
@@ -139,12 +130,12 @@ export async function checkOptions(
       type === undefined ? await unknown(given, args) : misused(token, type === "boolean");
     if (wrong !== undefined) throw new MisuseError(`${wrong} see "${help}"`);
   }
-  checkEmpty(values, help);
-  checkOnce(values, args, help);
-  checkChoices(values, args);
-}
-
-/** Every value of an option that may be given several times; citty keeps only the last. */
-export function repeated(argv: readonly string[], args: ArgsDef, name: string): string[] {
-  return valuesOf(parse(argv, config(args)).values, name);
+  const found = Object.entries(args).map(([name, definition]) => {
+    if (definition.type === "positional") return [name, positionals.shift() ?? definition.default];
+    const own = valuesOf(values, name);
+    checkValues(name, definition, own, help);
+    if (definition.type === "boolean") return [name, own.length > 0];
+    return [name, "many" in definition ? own : (own.at(-1) ?? definition.default)];
+  });
+  return Object.fromEntries(found);
 }

@@ -78,4 +78,4 @@ export const SERVE_ARGS = {
 } as const satisfies ArgsDef;
 
 /** What it was given. */
-export type ServeArgs = Given<typeof SERVE_ARGS>;
+export type ServeArgs = Partial<Given<typeof SERVE_ARGS>>;

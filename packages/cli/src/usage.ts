@@ -1,11 +1,11 @@
-import { renderUsage } from "citty";
-import { type Command, optionsOf } from "./command.ts";
+import { type ArgsDef, type CommandDef, renderUsage } from "citty";
+import { optionsOf } from "./command.ts";
 import { hasColour } from "./words.ts";
 
 /** The help text of a command, in colour only where the stream has it. */
 export async function usage(
-  of: Command,
-  parent: Command | undefined,
+  of: CommandDef & { readonly args?: ArgsDef; readonly program?: string | undefined },
+  parent: CommandDef | undefined,
   stream: { readonly isTTY?: boolean },
 ): Promise<string> {
   const text = (await renderUsage(of, parent)).replaceAll(/ +$/gm, "");

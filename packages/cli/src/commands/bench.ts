@@ -68,7 +68,7 @@ function shown(rows: readonly Row[]): string {
 export default command({
   meta: { description: "Measure how fast the server is on this machine" },
   args,
-  run({ args: { address, seconds, json } }) {
+  execute({ address, seconds, json }) {
     const durationMs = readSeconds(seconds) * 1000;
     const rows = measuredOf(serverSocket(address), durationMs);
     result(json ? JSON.stringify(rows, undefined, 2) : shown(rows));

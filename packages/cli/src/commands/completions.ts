@@ -25,7 +25,7 @@ const args = {
 export default command({
   meta: { description: "Print this command's completions for a shell" },
   args,
-  async run({ args: { shell } }) {
+  async execute({ shell }) {
     const script = shell === undefined ? undefined : SCRIPTS.get(shell);
     if (script === undefined)
       throw new MisuseError(

@@ -2,17 +2,16 @@ import { styleText } from "node:util";
 import type { ArgsDef } from "citty";
 import { escapeJson, escapeText } from "@xsocket/server";
 import { SERVER_ARGUMENT, serverSocket } from "../address.ts";
-import { command, flag, invocation, option } from "../command.ts";
+import { command, flag, many } from "../command.ts";
 import { examine } from "../doctor/examine.ts";
 import { isWell, type Row } from "../doctor/row.ts";
 import { EXIT, MisuseError } from "../errors.ts";
-import { repeated } from "../options.ts";
 import { PORT_MAX, typesOf } from "../ports.ts";
 import { hasColour, result } from "../words.ts";
 
 const args = {
   address: SERVER_ARGUMENT,
-  port: option(
+  port: many(
     "PORT",
     "Check this port in the target namespace: 3000, tcp/53 or udp/53; may be repeated",
   ),
@@ -62,13 +61,12 @@ export default command({
   meta: { description: "Find out what does not work, and how to fix it" },
   args,
   program: "[-- PROGRAM]",
-  run(context) {
-    const { address, json } = context.args;
+  execute({ address, port, "same-namespace": sameNamespace, json }, { program }) {
     const rows = examine({
       socket: serverSocket(address),
-      ports: repeated(context.rawArgs, args, "port").map((text) => readPort(text)),
-      program: invocation(context).program,
-      sameNamespace: context.args["same-namespace"] === true,
+      ports: port.map((text) => readPort(text)),
+      program,
+      sameNamespace,
     });
     const allWell = rows.every((row) => isWell(row));
     const report = { ok: allWell, checks: rows };

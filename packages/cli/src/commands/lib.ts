@@ -14,11 +14,11 @@ export default command({
       description: "xbind, to be preloaded, or xsocket, to be linked",
     },
   },
-  run({ args }) {
-    const name = NAMES.find((known) => known === args.name);
+  execute(given) {
+    const name = NAMES.find((known) => known === given.name);
     if (name === undefined)
       throw new MisuseError(
-        `${args.name === undefined ? "no library is named" : `there is no library "${args.name}"`}: say "xsocket lib xbind" or "xsocket lib xsocket"`,
+        `${given.name === undefined ? "no library is named" : `there is no library "${given.name}"`}: say "xsocket lib xbind" or "xsocket lib xsocket"`,
       );
     result(libraryPath(name));
   },

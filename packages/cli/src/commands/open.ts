@@ -2,7 +2,7 @@ import { xsocketSync } from "@xsocket/client";
 import type { ArgsDef } from "citty";
 import { SERVER_ARGUMENT, serverSocket } from "../address.ts";
 import { bindAny } from "../endpoint.ts";
-import { command, flag, invocation, option } from "../command.ts";
+import { command, flag, option } from "../command.ts";
 import { MisuseError } from "../errors.ts";
 import { cookieOf, namespaceOf, ownCookie, ownNamespace } from "../namespace.ts";
 import { wholeNumber } from "../numbers.ts";
@@ -70,9 +70,7 @@ export default command({
   args,
   program: "[--exec PROGRAM [ARGUMENT...]]",
   separators: ["--", "--exec"],
-  run(context) {
-    const { address, family, type, port, exec, json } = context.args;
-    const { program, programIndex, planFd } = invocation(context);
+  execute({ address, family, type, port, exec, json }, { program, programIndex, planFd }) {
     const [name] = program;
     if (exec && name === undefined)
       throw new MisuseError(
@@ -88,7 +86,7 @@ export default command({
     using socket = xsocketSync({ ...kind, via: server });
     const milliseconds = performance.now() - start;
     if (number !== undefined) bindAny(server, socket.fd, kind, number);
-    if (name === undefined) return result(report(socket.fd, own, milliseconds, json === true));
+    if (name === undefined) return result(report(socket.fd, own, milliseconds, json));
     const set = { LISTEN_FDS: "1", LISTEN_FDNAMES: "xsocket" };
     sendPlan(planFd, { programIndex, set, socketFd: socket.fd });
   },

@@ -68,7 +68,7 @@ function number(names: Names, name: string, value: string | undefined, absent: n
 }
 
 function asked(given: PolicyArgs): Asked {
-  if (given.status === true) {
+  if (given.status) {
     const lost = (["family", "type", "protocol"] as const).find((name) => given[name]);
     if (lost === undefined) return { kind: "status" };
     throw new MisuseError(`--status asks for no socket: leave --${lost} out`);
@@ -158,14 +158,14 @@ function answer(file: string, given: PolicyArgs): void {
 export default command({
   meta: { description: "Check a policy, or say which of its rules decides" },
   args,
-  run({ args: given }) {
+  execute(given) {
     const { action, file } = given;
     if (action !== "check" && action !== "test")
       throw new MisuseError(
         `${action === undefined ? "no action is named" : `there is no action "${action}"`}: say "xsocket policy check FILE" or "xsocket policy test FILE --user NAME"`,
       );
     if (!file) throw new MisuseError(`no policy is named: say "xsocket policy ${action} FILE"`);
-    const lost = Object.keys(question).find((name) => Reflect.get(given, name) !== undefined);
+    const lost = Object.keys(question).find((name) => Reflect.get(given, name));
     if (action === "check" && lost !== undefined)
       throw new MisuseError(`check takes no request: leave --${lost} out, or use "test"`);
     if (action === "check") check(readPolicy(userPath(file)));

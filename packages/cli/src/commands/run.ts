@@ -2,11 +2,10 @@ import { xsocketSync } from "@xsocket/client";
 import type { ArgsDef } from "citty";
 import { libraryPath, loadSyscalls, tried } from "@xsocket/xbind-native";
 import { controlSocket, SERVER_DEFAULT, serverSocket } from "../address.ts";
-import { command, flag, invocation, option } from "../command.ts";
+import { command, flag, many, option } from "../command.ts";
 import { FailureError, MisuseError } from "../errors.ts";
 import { plainWords } from "../explain.ts";
 import { cookieOf, ownCookie } from "../namespace.ts";
-import { repeated } from "../options.ts";
 import { sendPlan } from "../plan.ts";
 import { portWords, typesOf } from "../ports.ts";
 import { preloadWith } from "../preload.ts";
@@ -16,7 +15,7 @@ import { unreached } from "../unreached.ts";
 import { result, words } from "../words.ts";
 
 const args = {
-  port: option(
+  port: many(
     "PORT",
     'Port to open in the target namespace: 3000, 8000-8100, tcp/53, udp/53, 8080:3000 or "*"; may be repeated',
   ),
@@ -91,13 +90,10 @@ export default command({
   meta: { description: "Run a program whose listed ports open in another namespace" },
   args,
   program: "-- PROGRAM [ARGUMENT...]",
-  run(context) {
-    const { program, programIndex, planFd } = invocation(context);
-    const given = context.args;
-    const ports = repeated(context.rawArgs, args, "port");
+  execute(given, { program, programIndex, planFd }) {
     const socket = given.socket === undefined ? undefined : controlSocket(given.socket);
     const set = {
-      XBIND: listed(ports, given.all === true),
+      XBIND: listed(given.port, given.all),
       ...(socket === undefined ? {} : { XSOCKET: socket }),
       LD_PRELOAD: preloadWith(process.env["XSOCKET_RUN_PRELOAD"] ?? ""),
     };

@@ -7,7 +7,7 @@ import { serviceOptions } from "../serve-options.ts";
 export default command({
   meta: { description: "Hand out sockets of this network namespace" },
   args: SERVE_ARGS,
-  async run({ args }) {
+  async execute(args) {
     leaveDirectory();
     await runService(serviceOptions(args));
   },

@@ -54,9 +54,9 @@ function ask(path: string): ServerStatus {
 export default command({
   meta: { description: "Show the status of a running server" },
   args,
-  async run({ args: given }) {
-    const path = serverSocket(given.address);
-    const json = given.json === true;
+  async execute(given) {
+    const { address, json } = given;
+    const path = serverSocket(address);
     let status = ask(path);
     const show = (before?: ServerStatus) =>
       result(
@@ -65,7 +65,7 @@ export default command({
           : understood(path, () => statusText(status, before)),
       );
     show();
-    while (given.watch === true) {
+    while (given.watch) {
       await Bun.sleep(WATCH_MS);
       const before = status;
       status = ask(path);
