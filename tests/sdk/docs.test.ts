@@ -6,7 +6,7 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import * as client from "@xsocket/client";
-import { TABLE } from "../../packages/client/src/_explanations.ts";
+import { explanations } from "../../packages/client/src/_explanations.ts";
 import { makeCertificate } from "./certificate.ts";
 import {
   createNamespace,
@@ -186,7 +186,7 @@ test("docs/sdk.md mentions every public name", () => {
 
 test("docs/errors.md lists exactly the errors of the SDK, with their texts", () => {
   const page = textOf("docs/errors.md");
-  for (const [step, codes] of Object.entries(TABLE)) {
+  for (const [step, codes] of Object.entries(explanations("SERVER"))) {
     const [, section = ""] = page.split(`(\`${step}\`)\n`);
     const [rows = ""] = section.split("\n#");
     for (const [code, [found, remedy]] of Object.entries(codes)) {

@@ -5,10 +5,10 @@
  * compiled beforehand (scripts/bundle.sh), which Bun does for CommonJS alone.
  */
 import { writeFileSync } from "node:fs";
-import { tried } from "@xsocket/xbind-native";
+import { speakForCommand, tried } from "@xsocket/xbind-native";
 import { startedIn, userDirectory } from "./directory.ts";
 import { dispatch } from "./dispatch.ts";
-import { complain } from "./explain.ts";
+import { complain } from "./complain.ts";
 
 /* Makes the libraries' directory absolute: it is relative to where the command was started, not to /. */
 function settleLibraryDirectory(): void {
@@ -18,6 +18,7 @@ function settleLibraryDirectory(): void {
 
 async function main(): Promise<void> {
   const [directoryFd, planFd, ...argv] = process.argv.slice(2);
+  speakForCommand();
   try {
     startedIn(Number(directoryFd));
     // by this name ps(1), pgrep(1) and the logs of servers know it; without a /proc to write to, it keeps Bun's

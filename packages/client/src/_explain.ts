@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { isUrl, shellWord } from "@xsocket/protocol";
 import { tried } from "@xsocket/xbind-native";
-import { TABLE } from "./_explanations.ts";
+import { explanations } from "./_explanations.ts";
 import type { XSocketStep } from "./error.ts";
 
 /** What a code means at a step, and what helps. */
@@ -29,8 +29,7 @@ function isNoSocket(path: string): boolean {
 }
 
 /* The row of the table: one for this kind of address if there is one. */
-function rowFor(step: XSocketStep, code: string, server: string): string {
-  const rows = TABLE[step] ?? {};
+function rowFor(rows: object, code: string, server: string): string {
   if (server.startsWith("@")) return `${code}, @name` in rows ? `${code}, @name` : code;
   const [home, url, other] = [`${code}, ~/`, `${code}, URL`, `${code}, no socket`];
   if (home in rows && server.startsWith("~/")) return home;
@@ -40,10 +39,11 @@ function rowFor(step: XSocketStep, code: string, server: string): string {
 
 /** Finds the words for a code, so that every error says what was found and what to do. */
 export function explain(step: XSocketStep, code: string, server: string): Explanation {
-  const [found, remedy] = TABLE[step]?.[rowFor(step, code, server)] ?? [
+  const named = server.startsWith("@") ? server : resolve(server);
+  const rows = explanations(shellWord(named))[step] ?? {};
+  const [found, remedy] = rows[rowFor(rows, code, server)] ?? [
     `${FAILING[step]} failed`,
     `See ${code} in docs/errors.md or in errno(3).`,
   ];
-  const named = server.startsWith("@") ? server : resolve(server);
-  return { found, remedy: remedy.replaceAll(/\bSERVER\b/g, () => shellWord(named)) };
+  return { found, remedy };
 }

@@ -1,4 +1,7 @@
+import { worded } from "@xsocket/xbind-native";
 import type { XSocketStep } from "./error.ts";
+
+type Explanations = Partial<Record<XSocketStep, Record<string, readonly [string, string]>>>;
 
 const NO_MEMORY = [
   "the server, or the system that it is on, has no memory left for a socket",
@@ -28,11 +31,12 @@ const NO_WATCH = [
 ] as const;
 
 /**
- * Found and remedy by step and code; "SERVER" stands for the control socket's path, quoted for a shell. A code may have
- * its own row for abstract names, for a path that begins with "~/", for a URL, and for a path at which there is no socket.
- * docs/errors.md has the same texts.
+ * Found and remedy by step and code. A code may have its own row for abstract names, for a path that begins with "~/", for
+ * a URL, and for a path at which there is no socket. docs/errors.md has the same texts, with SERVER for the server.
+ *
+ * @param server the control socket, quoted for a shell
  */
-export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string, string]>>> = {
+export const explanations = (server: string): Explanations => ({
   options: {
     EINVAL: ["an argument is wrong, as the message says", "Give it as the message says."],
     ENOTSUP: [
@@ -55,7 +59,7 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
   reach: {
     ENOENT: [
       "there is no such control socket",
-      'Start a server with "xsocket serve SERVER" in the target namespace, or name its control socket with via. If it runs, a container may not have its directory: mount that.',
+      `Start a server with "xsocket serve ${server}" in the target namespace, or name its control socket${worded(" with via")}. If it runs, a container may not have its directory: mount that.`,
     ],
     "ENOENT, ~/": [
       "there is no such control socket: only a shell replaces the ~",
@@ -67,19 +71,19 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     ],
     ECONNREFUSED: [
       "no server listens there",
-      'The server is gone: start it again with "xsocket serve SERVER" in the target namespace. If it runs, a container may see the socket of an earlier start: mount its directory, not the file.',
+      `The server is gone: start it again with "xsocket serve ${server}" in the target namespace. If it runs, a container may see the socket of an earlier start: mount its directory, not the file.`,
     ],
     "ECONNREFUSED, no socket": [
       "what is there is not a socket",
-      "Name the control socket of an xsocket server with via.",
+      `Name the control socket of an xsocket server${worded(" with via")}.`,
     ],
     "ECONNREFUSED, @name": [
       "nobody listens at this abstract name in this network namespace",
-      'Start a server with "xsocket serve SERVER" in this network namespace, or name a path with via: an abstract name cannot be reached from another namespace.',
+      `Start a server with "xsocket serve ${server}" in this network namespace, or name a path${worded(" with via")}: an abstract name cannot be reached from another namespace.`,
     ],
     EACCES: [
       "permission to open it is denied",
-      'Join the group of the control socket, let this user into its directory, or have the server started with --group or --mode: "xsocket doctor SERVER" says which.',
+      `Join the group of the control socket, let this user into its directory, or have the server started with --group or --mode: "xsocket doctor ${server}" says which.`,
     ],
     "EACCES, @name": [
       "this abstract name is held by a user who is neither root nor yourself",
@@ -87,11 +91,11 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     ],
     ENOTDIR: [
       "a part of the path is not a directory",
-      "Name the control socket of an xsocket server with via.",
+      `Name the control socket of an xsocket server${worded(" with via")}.`,
     ],
     ELOOP: [
       "the symbolic links in the path form a loop",
-      "Repair the links (namei SERVER shows them), or name the control socket of an xsocket server with via.",
+      `Repair the links (namei ${server} shows them), or name the control socket of an xsocket server${worded(" with via")}.`,
     ],
     EPERM: [
       "the sandbox of this process forbids it",
@@ -101,7 +105,7 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     EOPNOTSUPP: NO_UNIX,
     EPROTOTYPE: [
       "the socket there is another program's",
-      "Name the control socket of an xsocket server with via.",
+      `Name the control socket of an xsocket server${worded(" with via")}.`,
     ],
     EMFILE: NO_DESCRIPTOR,
     ENFILE: [
@@ -110,7 +114,7 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     ],
     ETIMEDOUT: [
       "the server did not accept the connection in time",
-      "Check whether the server is stopped or overloaded, or give a larger timeoutMs.",
+      `Check whether the server is stopped or overloaded${worded(", or give a larger timeoutMs")}.`,
     ],
   },
   ask: {
@@ -128,7 +132,7 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     ],
     ETIMEDOUT: [
       "the server did not answer in time",
-      "Check whether the server is stopped or overloaded, or cannot start (its log says why), or give a larger timeoutMs.",
+      `Check whether the server is stopped or overloaded, or cannot start (its log says why)${worded(", or give a larger timeoutMs")}.`,
     ],
     ECONNRESET: [
       "the server closed the connection without an answer",
@@ -136,7 +140,7 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     ],
     EBADMSG: [
       "the answer is malformed, or what came with it is not a fresh socket of the kind that was asked for",
-      "Check that an xsocket server, and nothing else, listens at SERVER.",
+      `Check that an xsocket server, and nothing else, listens at ${server}.`,
     ],
     EAFNOSUPPORT: [
       "the target namespace has no sockets of this family, or the server is not allowed to make them",
@@ -151,15 +155,15 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     ECANCELED: ["the session was closed", "Make a new Session, or close it later."],
     EMFILE: [
       "no descriptor is left in this process or in the server, or this user has as many connections to it as one user may have",
-      "Close some sockets, use a Session, or raise the limit of open files (ulimit -n), or --max-connections-per-user of the server.",
+      `Close some sockets${worded(", use a Session")}, or raise the limit of open files (ulimit -n), or --max-connections-per-user of the server.`,
     ],
     ENFILE: [
       "the server has no room for more connections, or the system for more open files",
-      "Try again later, use a Session, or have the server started with a larger --max-connections.",
+      `Try again later${worded(", use a Session")}, or have the server started with a larger --max-connections.`,
     ],
     ETOOMANYREFS: [
       "too many sockets are on their way and not yet received",
-      "Ask for fewer at once, use a Session, or have the server started with a larger --max-in-flight-per-user.",
+      `Ask for fewer at once${worded(", use a Session")}, or have the server started with a larger --max-in-flight-per-user.`,
     ],
     ENOBUFS: NO_MEMORY,
     ENOMEM: NO_MEMORY,
@@ -262,4 +266,4 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     EMFILE: NO_DESCRIPTOR,
     ENOSPC: NO_WATCH,
   },
-};
+});

@@ -1,3 +1,4 @@
+export * from "./audience.ts";
 export * from "./constants.ts";
 export { epollFds, type Registration, registrations } from "./epoll.ts";
 export * from "./errno.ts";

@@ -29,7 +29,7 @@ import {
 import { command, flag, type Given, once, option } from "../command.ts";
 import { userPath } from "../directory.ts";
 import { EXIT, FailureError, MisuseError } from "../errors.ts";
-import { complain } from "../explain.ts";
+import { complain } from "../complain.ts";
 import { idList, IDS, wholeNumber } from "../numbers.ts";
 import { result, words } from "../words.ts";
 

@@ -2,7 +2,6 @@ import { XSocketError, xsocketSync } from "@xsocket/client";
 import { AF_INET6, SOCK_DGRAM } from "@xsocket/protocol";
 import { askStatus } from "@xsocket/server";
 import { errno, loadSyscalls, tried } from "@xsocket/xbind-native";
-import { plainWords } from "../explain.ts";
 import { cookieOf, namespaceOf, ownCookie, ownNamespace } from "../namespace.ts";
 import { failed, ok, type Row, skipped, warned } from "./row.ts";
 
@@ -20,8 +19,8 @@ export type Kind = (typeof KINDS)[number];
 /** Splits a client's error into what was found and what to do. */
 export function rowOfError(name: string, error: unknown): Row {
   if (!(error instanceof XSocketError)) throw error;
-  const found = error.message.replace(` ${error.remedy}`, "").replace(/\.$/, "");
-  return failed(name, found, plainWords(error.remedy));
+  const found = error.message.slice(0, -`. ${error.remedy}`.length);
+  return failed(name, found, error.remedy);
 }
 
 /** Makes the row of a check that needs a socket of the server, which may not give one any more. */

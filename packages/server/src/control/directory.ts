@@ -11,7 +11,7 @@ import {
   statSync,
 } from "node:fs";
 import { DEFAULT_ADDRESS, shellWord } from "@xsocket/protocol";
-import { codeOf, errno, SyscallError, type Syscalls, tried } from "@xsocket/xbind-native";
+import { codeOf, errno, SyscallError, type Syscalls, tried, worded } from "@xsocket/xbind-native";
 import { attempt, systemError } from "../_failure.ts";
 import { hasUnmappedIds } from "../_unmapped.ts";
 import { ServeError } from "../error.ts";
@@ -77,7 +77,7 @@ function expectSafe(directory: string, mode: number, gid: number, shared: boolea
   const other = shared
     ? `make this one sticky (chmod +t ${shellWord(directory)})`
     : (mode & STICKY) !== 0
-      ? "allow a shared directory (sharedDirectory)"
+      ? `allow a shared directory (${worded("sharedDirectory", "--shared-directory")})`
       : `remove that permission (chmod go-w ${shellWord(directory)})`;
   throw new ServeError(
     "DIRECTORY_UNSAFE",

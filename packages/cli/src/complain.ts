@@ -5,17 +5,6 @@ import { words } from "./words.ts";
 /* Codes of a ServeError that mean a wrong argument. */
 const MISUSE = new Set(["MISUSE", "ADDRESS"]);
 
-/* An option of the server library that has another name here. */
-const SHARED_WORD = /\(sharedDirectory\)$/;
-
-/* The client library's errors name its options and classes, which users of the command do not have. */
-const SDK_WORDS = / with via(?=[.:])|, use a Session(?=,)|, or give a larger timeoutMs/g;
-
-/** A text of the client library without what only its users can do. */
-export function plainWords(text: string): string {
-  return text.replaceAll(SDK_WORDS, "");
-}
-
 /* Every mistake of a policy has a line of its own. */
 function isPolicy(error: unknown): boolean {
   return error instanceof Error && error.name === "PolicyError";
@@ -32,7 +21,7 @@ function exitCode(error: unknown): number {
  * @param failed the exit code for what is not misuse
  */
 export function complain(error: unknown, failed: number = EXIT.failed): void {
-  const text = plainWords(reasonOf(error)).replace(SHARED_WORD, "(--shared-directory)");
+  const text = reasonOf(error);
   const sentences = isPolicy(error) ? text.split("\n") : [text].filter(Boolean);
   for (const sentence of sentences) words.error(sentence);
   const code = exitCode(error);
