@@ -1,12 +1,12 @@
-import type { Command } from "./command.ts";
+import { type ArgsDef, type CommandDef, renderUsage } from "citty";
+import { type Command, optionsOf } from "./command.ts";
 import { COMMANDS, xsocket } from "./commands.ts";
 import { isText } from "./directory.ts";
 import { EXIT, MisuseError } from "./errors.ts";
 import { suggestion } from "./nearest.ts";
 import { readArguments } from "./options.ts";
 import { writeErr } from "./output.ts";
-import { usage } from "./usage.ts";
-import { result } from "./words.ts";
+import { hasColour, result } from "./words.ts";
 
 const HELP = new Set(["--help", "-h"]);
 const VERSION = new Set(["--version", "-v", "-V"]);
@@ -22,6 +22,20 @@ function split(argv: readonly string[], { program, separators = ["--"] }: Comman
     program: argv.slice(start),
     programIndex: start + 1, // the command's name counts as well
   };
+}
+
+/* The help text of a command, in colour only where the stream has it. */
+async function usage(
+  of: CommandDef & { readonly args?: ArgsDef; readonly program?: string | undefined },
+  parent: CommandDef | undefined,
+  stream: { readonly isTTY?: boolean },
+): Promise<string> {
+  const text = (await renderUsage(of, parent)).replaceAll(/ +$/gm, "");
+  const all = hasColour(stream) ? text : Bun.stripANSI(text);
+  // citty writes it for every command
+  const shown = optionsOf(of.args).length > 0 ? all : all.replace(" [OPTIONS]", "");
+  if (of.program === undefined) return shown;
+  return shown.replace(/^.*USAGE.*$/m, (line) => `${line.trimEnd()} ${of.program}`);
 }
 
 /** Runs one command whose name has been read. */

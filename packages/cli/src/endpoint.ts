@@ -30,13 +30,16 @@ export function tryBindAny(fd: number, { family, type }: BindKind, port: number)
 }
 
 /**
- * Binds a socket of a server to a port of the wildcard address, and listens if it is a stream socket.
+ * The client library's error for what the kernel said when a server, or its socket, was used.
  *
- * @throws {XSocketError} if the kernel refuses
+ * @param rc    the -errno
+ * @param asked what was attempted, to be read after "cannot"
  */
-export function bindAny(server: string, fd: number, kind: BindKind, port: number): void {
-  const rc = tryBindAny(fd, kind, port);
-  if (rc >= 0) return;
-  const asked = `bind port ${port} in the target namespace`;
-  throw new XSocketError({ code: errnoName(-rc), step: "bind", server, asked });
+export function failedAt(
+  step: "reach" | "bind",
+  server: string,
+  rc: number,
+  asked: string,
+): XSocketError {
+  return new XSocketError({ code: errnoName(-rc), step, server, asked });
 }

@@ -3,7 +3,7 @@ import { SyscallError } from "@xsocket/xbind-native";
 import { SERVER_ARGUMENT, serverSocket } from "../address.ts";
 import { Bar } from "../bench/bar.ts";
 import { measure, type Measurement } from "../bench/measure.ts";
-import { subjects } from "../bench/subjects.ts";
+import { SUBJECTS, subjects } from "../bench/subjects.ts";
 import { command, flag, option } from "../command.ts";
 import { FailureError, MisuseError } from "../errors.ts";
 import { table } from "../table.ts";
@@ -32,13 +32,13 @@ interface Row {
 
 function measureAll(path: string, durationMs: number): Row[] {
   using bar = new Bar();
-  const makers = subjects(path);
-  return makers.map((make, index) => {
-    using subject = make();
+  const rows: Row[] = [];
+  for (const subject of subjects(path)) {
     const { title } = subject;
-    const progress = (share: number) => bar.show((index + share) / makers.length, title);
-    return { title, measured: measure(subject, durationMs, progress) };
-  });
+    const progress = (share: number) => bar.show((rows.length + share) / SUBJECTS, title);
+    rows.push({ title, measured: measure(subject, durationMs, progress) });
+  }
+  return rows;
 }
 
 /* A server that runs at the start may end, or refuse more, while it is measured. */

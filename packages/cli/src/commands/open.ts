@@ -1,7 +1,7 @@
 import { xsocketSync } from "@xsocket/client";
 import type { ArgsDef } from "citty";
 import { SERVER_ARGUMENT, serverSocket } from "../address.ts";
-import { bindAny } from "../endpoint.ts";
+import { failedAt, tryBindAny } from "../endpoint.ts";
 import { command, flag, option } from "../command.ts";
 import { MisuseError } from "../errors.ts";
 import { cookieOf, namespaceOf, ownCookie, ownNamespace } from "../namespace.ts";
@@ -85,7 +85,8 @@ export default command({
     const start = performance.now();
     using socket = xsocketSync({ ...kind, via: server });
     const milliseconds = performance.now() - start;
-    if (number !== undefined) bindAny(server, socket.fd, kind, number);
+    const rc = number === undefined ? 0 : tryBindAny(socket.fd, kind, number);
+    if (rc < 0) throw failedAt("bind", server, rc, `bind port ${number} in the target namespace`);
     if (name === undefined) return result(report(socket.fd, own, milliseconds, json));
     const set = { LISTEN_FDS: "1", LISTEN_FDNAMES: "xsocket" };
     sendPlan(planFd, { programIndex, set, socketFd: socket.fd });

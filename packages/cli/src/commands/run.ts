@@ -3,6 +3,7 @@ import type { ArgsDef } from "citty";
 import { libraryPath, loadSyscalls, tried } from "@xsocket/xbind-native";
 import { controlSocket, SERVER_DEFAULT, serverSocket } from "../address.ts";
 import { command, flag, many, option } from "../command.ts";
+import { failedAt } from "../endpoint.ts";
 import { FailureError, MisuseError } from "../errors.ts";
 import { cookieOf, ownCookie } from "../namespace.ts";
 import { sendPlan } from "../plan.ts";
@@ -10,7 +11,6 @@ import { portWords, typesOf } from "../ports.ts";
 import { preloadWith } from "../preload.ts";
 import { preloadObstacle } from "../preloadable.ts";
 import { findProgram, spoken, startedBy } from "../program.ts";
-import { unreached } from "../unreached.ts";
 import { result, words } from "../words.ts";
 
 const args = {
@@ -35,7 +35,7 @@ function warnIfUnreachable(path: string): void {
   if (!sys) return; // under a memory limit Bun may get none for compiled code, and the program is run all the same
   const connection = sys.handoverConnect(path, CONNECT_MS);
   if (connection >= 0) sys.close(connection);
-  else words.warn(unreached(path, connection, "open the listed ports now").message);
+  else words.warn(failedAt("reach", path, connection, "open the listed ports now").message);
 }
 
 /* Fails, in the client's words, if the server gives no socket of a type that the ports need. */

@@ -13,7 +13,7 @@ import { dirname, resolve } from "node:path";
 import { shellWord } from "@xsocket/protocol";
 import { listenerOf } from "@xsocket/server";
 import { codeOf, errno, loadSyscalls, tried, XATTR_ACL } from "@xsocket/xbind-native";
-import { unreached } from "../unreached.ts";
+import { failedAt } from "../endpoint.ts";
 import { rowOfError } from "./handover.ts";
 import { failed, ok, type Row, skipped } from "./row.ts";
 
@@ -162,7 +162,7 @@ export function socketRow(path: string): Row {
     case "misplaced":
       return failed("socket", `a part of the path ${path} is not a directory`, ELSEWHERE);
     case "circle":
-      return rowOfError("socket", unreached(path, -errno.ELOOP, "look at the socket"));
+      return rowOfError("socket", failedAt("reach", path, -errno.ELOOP, "look at the socket"));
     case "missing":
       return isLink(path)
         ? failed(
@@ -199,7 +199,8 @@ export function serverRow(path: string): Row {
       `${path} may be opened, but a connection is denied (EACCES)`,
       "allow the connection in the rules that confine this program: those of Landlock, AppArmor or SELinux",
     );
-  if (connection < 0) return rowOfError("server", unreached(path, connection, "reach a server"));
+  if (connection < 0)
+    return rowOfError("server", failedAt("reach", path, connection, "reach a server"));
   try {
     return ok("server", serverOf(connection));
   } finally {
