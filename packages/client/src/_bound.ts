@@ -6,7 +6,7 @@ import { checkPort, flagOf, misuse } from "./_options.ts";
 import { literalIp, localAddresses, resolve } from "./_resolve.ts";
 import { bindTo, boundPort, listenAt, setOption } from "./_socket.ts";
 import { pathOf, type Through } from "./_through.ts";
-import { failedCall, isUnusable } from "./error.ts";
+import { failed, isUnusable } from "./error.ts";
 import type { OwnedSocket } from "./owned.ts";
 import { sessionFor } from "./session.ts";
 import { xsocketSync } from "./xsocket.ts";
@@ -84,7 +84,7 @@ function bindFresh(socket: OwnedSocket, ip: IpAddress, plan: BindPlan): Bound {
 /** The error for a socket that could not be bound. For a listener its `syscall` is "listen" even if bind failed, as in Node and Bun. */
 export function failedAt(ip: IpAddress, error: unknown, plan: BindPlan, via: string): unknown {
   const syscall = plan.type === "stream" ? "listen" : "bind";
-  return failedCall(error, via, askedOf(plan), { syscall, address: ipText(ip), port: plan.port });
+  return failed(error, via, askedOf(plan), { syscall, address: ipText(ip), port: plan.port });
 }
 
 /**

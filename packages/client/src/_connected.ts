@@ -4,7 +4,7 @@ import { checkPort, misuse, wrongValue } from "./_options.ts";
 import { resolve } from "./_resolve.ts";
 import { bindTo, connectTo, setOption } from "./_socket.ts";
 import type { Through } from "./_through.ts";
-import { failedCall, isUnusable } from "./error.ts";
+import { failed, isUnusable } from "./error.ts";
 import type { OwnedSocket } from "./owned.ts";
 import { type Session, sessionFor } from "./session.ts";
 
@@ -97,7 +97,7 @@ function failedAt({ peer, session, asked }: Attempt, ip: IpAddress, error: unkno
   const { hostname, port } = peer;
   const address = ipText(ip);
   const at = address === withoutBrackets(hostname) ? asked : `${asked} at ${address}`;
-  return failedCall(error, session.via, at, { syscall: "connect", address, port });
+  return failed(error, session.via, at, { syscall: "connect", address, port });
 }
 
 /**

@@ -6,6 +6,7 @@ import { headersOf, type Plan, sendBody } from "./_request.ts";
 import { asFetchError, fetchError } from "./_response.ts";
 import { pathOf, type Through } from "./_through.ts";
 import { isRefusal, tlsOf } from "./_tls.ts";
+import { onAbort } from "./_wait.ts";
 import { disposedOf, GIVEN_UP, HttpAgent, HttpsAgent } from "./agents.ts";
 import type { XSocketError } from "./error.ts";
 
@@ -148,8 +149,7 @@ export async function exchange(
     outgoing.destroy();
     givenUp.abort();
   };
-  const abort = (): void => giveUp(signal?.reason);
-  signal?.addEventListener("abort", abort, { once: true });
+  const forget = onAbort(signal, giveUp);
   sendBody(outgoing, plan).catch(giveUp);
-  return promise.finally(() => signal?.removeEventListener("abort", abort));
+  return promise.finally(forget);
 }

@@ -51,7 +51,7 @@ export function reachSync(via: string, waitMs: number, asked: string): number {
   try {
     return checked("connect", loadSyscalls().handoverConnect(via, waitMs));
   } catch (error) {
-    throw failed(error, "reach", via, asked);
+    throw failed(error, via, asked, { step: "reach" });
   }
 }
 
@@ -66,7 +66,7 @@ export function reachNow(via: string, asked: string): number | undefined {
   const rc = loadSyscalls().handoverConnect(via, 0);
   if (rc >= 0) return rc;
   if (rc === -errno.ETIMEDOUT) return undefined;
-  throw failed(new SyscallError("connect", -rc), "reach", via, asked);
+  throw failed(new SyscallError("connect", -rc), via, asked, { step: "reach" });
 }
 
 /** How many milliseconds to wait when the server's backlog is full, after this many earlier tries. */
@@ -76,7 +76,7 @@ export function backlogPause(tries: number): number {
 
 /** The error for a server whose backlog had no room in time. */
 export function unreached(via: string, asked: string): unknown {
-  return failed(new SyscallError("connect", errno.ETIMEDOUT), "reach", via, asked);
+  return failed(new SyscallError("connect", errno.ETIMEDOUT), via, asked, { step: "reach" });
 }
 
 /**

@@ -3,6 +3,7 @@ import { Duplex, finished, PassThrough, pipeline, type Readable } from "node:str
 import { createBrotliDecompress, createInflate, createInflateRaw, createUnzip } from "node:zlib";
 import { describe } from "./_bun.ts";
 import type { Plan } from "./_request.ts";
+import { onAbort } from "./_wait.ts";
 import { XSocketError } from "./error.ts";
 
 /** Statuses whose responses have no body. */
@@ -140,9 +141,7 @@ function bodyOf(answer: IncomingMessage, { init, signal, url }: Plan): ReadableS
     stream.destroy(signal?.aborted ? signal.reason : undefined); // first, so that the reader gets this error
     answer.destroy();
   };
-  if (signal?.aborted) abort(); // in a microtask since the head arrived
-  signal?.addEventListener("abort", abort, { once: true });
-  stream.once("close", () => signal?.removeEventListener("abort", abort));
+  stream.once("close", onAbort(signal, abort)); // maybe at once: in a microtask since the head arrived
   // a reason such as null would not reach the reader as the stream's error
   const explain = (error: unknown): unknown =>
     signal?.aborted ? signal.reason : asFetchError(error, url);

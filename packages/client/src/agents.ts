@@ -7,6 +7,7 @@ import { Deadline } from "./_deadline.ts";
 import { allOf, refuseKeys } from "./_options.ts";
 import { THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
+import { onAbort } from "./_wait.ts";
 import { XSocketError } from "./error.ts";
 import { nodeConnect } from "./node.ts";
 import { type Session, sessionFor } from "./session.ts";
@@ -122,11 +123,10 @@ class Connector {
       stream.destroy(new XSocketError(failure));
     };
     const timer = setTimeout(late, deadline.leftMs());
-    const abort = (): void => void stream.destroy(errorOf(signal?.reason));
-    signal?.addEventListener("abort", abort);
+    const forget = onAbort(signal, (reason) => void stream.destroy(errorOf(reason)));
     const made = (): void => {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
+      forget();
     };
     stream.once("secureConnect", made).once("close", made);
   }

@@ -12,7 +12,7 @@ import { openFor, tlsFor } from "./_server-name.ts";
 import { forBun, HOST_KEYS, pathOf, type Through } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
 import { allOf, checkHandlers, checkPort, flagOf, hostOf, misuse, refuseKeys } from "./_options.ts";
-import { failedCall, withoutOurLines } from "./error.ts";
+import { failed, withoutOurLines } from "./error.ts";
 import type { OwnedSocket } from "./owned.ts";
 
 /** Bun.connect's options, and the server through which to connect. */
@@ -128,7 +128,7 @@ async function connected<Data>(
   const made = await adopt<Data>({ ...forAdoption, fd: socket.fd }, hostname);
   if (!made) {
     const place = `connect to ${hostPort(hostname, peer.port)}`;
-    const failure = failedCall(notTaken(), pathOf(options.via), place);
+    const failure = failed(notTaken(), pathOf(options.via), place);
     throw await reportConnectError(options, failure, told);
   }
   socket.take();

@@ -133,15 +133,11 @@ export function atCaller(error: Error): Error {
   return error;
 }
 
-/** Turns the error of a native call into an XSocketError; others are bugs or aborts, and stay. */
-export function failed(error: unknown, step: XSocketStep, server: string, asked: string): unknown {
-  return failedCall(error, server, asked, { step });
-}
-
 const STEPS: Record<string, XSocketStep> = { bind: "bind", listen: "listen", connect: "connect" };
 
-/** As {@link failed}, with the step that the failed call belongs to. */
-export function failedCall(
+/** Turns the error of a native call into an XSocketError, by default of the step that the call belongs to; others are bugs
+    or aborts, and stay. */
+export function failed(
   error: unknown,
   server: string,
   asked: string,

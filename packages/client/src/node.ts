@@ -13,7 +13,7 @@ import { listenAt, setOption } from "./_socket.ts";
 import { pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { connectedSocket } from "./_connected.ts";
-import { failedCall, withoutOurLines, XSocketError } from "./error.ts";
+import { failed, withoutOurLines, XSocketError } from "./error.ts";
 import { OwnedSocket } from "./owned.ts";
 
 /** A peer for node:net, and the server through which to reach it. */
@@ -82,7 +82,7 @@ export async function nodeConnect(given: NodeConnectOptions): Promise<net.Socket
     socket.take();
     return Object.assign(connected, { connect: refuseAgain });
   } catch (error) {
-    throw failedCall(error, pathOf(options.via), `connect to ${hostPort(host, port)}`);
+    throw failed(error, pathOf(options.via), `connect to ${hostPort(host, port)}`);
   }
 }
 

@@ -7,6 +7,7 @@ import { backlogPause, checkVia, reachNow, unreached } from "./_handover.ts";
 import { askedFor, KIND_KEYS, type KindNumbers, kindNumbers, type SocketKind } from "./_kind.ts";
 import { wrongValue } from "./_options.ts";
 import { refuseUnknown } from "./_unknown.ts";
+import { settled } from "./_wait.ts";
 import { failed, XSocketError } from "./error.ts";
 import { OwnedSocket } from "./owned.ts";
 
@@ -78,7 +79,7 @@ export class Session implements Disposable {
     try {
       return new OwnedSocket(await this.#ask(kind, deadline), kind);
     } catch (error) {
-      throw failed(error, "ask", this.via, askedFor(kind));
+      throw failed(error, this.via, askedFor(kind), { step: "ask" });
     }
   }
 
@@ -116,15 +117,9 @@ export class Session implements Disposable {
       if (this.#waiting.has(wanted)) giveUp(unreached(this.via, askedFor(kind)));
       else giveUp(new SyscallError("receive", errno.ETIMEDOUT));
     };
-    const abort = (): void => giveUp(deadline.signal?.reason);
-    const timer = setTimeout(late, deadline.leftMs());
-    deadline.signal?.addEventListener("abort", abort);
     this.#dispatch(wanted);
-    return promise.finally(() => {
-      clearTimeout(timer);
-      deadline.signal?.removeEventListener("abort", abort);
-      this.#waiting.delete(wanted); // once nobody is left there is no further try
-    });
+    const waited = settled({ promise, reject: giveUp }, deadline.leftMs(), deadline.signal, late);
+    return waited.finally(() => this.#waiting.delete(wanted)); // once nobody is left there is no further try
   }
 
   /* Sends a request on the connection. A new one is made first if there is none of our uid, or it is out of step. */

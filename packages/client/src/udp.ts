@@ -9,7 +9,7 @@ import { connectTo, scopeIndex, setOption } from "./_socket.ts";
 import { forBun, HOST_KEYS, pathOf, type Through } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
 import { firstThatDoes } from "./_connected.ts";
-import { failedCall } from "./error.ts";
+import { failed } from "./error.ts";
 import type { OwnedSocket } from "./owned.ts";
 
 /** What {@link udp} takes beside Bun.udpSocket's options. */
@@ -107,7 +107,7 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
     if (!plan.reuseAddr) setOption(fd, "SO_REUSEADDR", 0);
   } catch (error) {
     (await opening)?.close(); // it is Bun's then
-    throw failedCall(error, pathOf(options.via), asked);
+    throw failed(error, pathOf(options.via), asked);
   }
   const made = await opening;
   describe(made, { hostname: hostname ?? ip.address });
@@ -170,6 +170,6 @@ async function opened(
     return { socket, ip, peer };
   } catch (error) {
     socket.close();
-    throw failedCall(error, pathOf(through.via), peer?.asked ?? askedOf(plan));
+    throw failed(error, pathOf(through.via), peer?.asked ?? askedOf(plan));
   }
 }

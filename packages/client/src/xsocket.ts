@@ -39,7 +39,7 @@ export async function xsocket(options: XSocketOptions = {}): Promise<OwnedSocket
     send(connection, kind);
     return new OwnedSocket(await receiveLater(connection, kind, deadline), kind);
   } catch (error) {
-    throw failed(error, "ask", via, asked);
+    throw failed(error, via, asked, { step: "ask" });
   } finally {
     loadSyscalls().close(connection);
   }
@@ -60,7 +60,7 @@ export function xsocketSync(options: XSocketOptions = {}): OwnedSocket {
     const fd = receive(connection, kind, Math.max(1, deadline.leftMs()));
     return new OwnedSocket(checked("receive", fd), kind);
   } catch (error) {
-    throw failed(error, "ask", via, asked);
+    throw failed(error, via, asked, { step: "ask" });
   } finally {
     loadSyscalls().close(connection);
   }
