@@ -23,14 +23,15 @@ function meant(key: string, known: readonly string[]): string | undefined {
  * Refuses what is no object, every key that is not among the known ones, and wrong limits.
  *
  * @param elsewhere where other options go that a caller may mean
+ * @returns the options, inherited ones as well, as properties of one object
  * @throws {XSocketError} EINVAL
  */
-export function refuseUnknown(
+export function refuseUnknown<Options>(
   asked: string,
-  options: unknown,
+  options: Options,
   known: readonly string[],
   elsewhere?: string,
-): void {
+): Options {
   if (typeof options !== "object" || options === null)
     throw misuse(
       asked,
@@ -49,6 +50,7 @@ export function refuseUnknown(
     );
   }
   checkLimits(asked, options);
+  return allOf(options);
 }
 
 /**

@@ -81,9 +81,9 @@ class Connector {
 
   constructor(through: Through, options: http.AgentOptions) {
     const elsewhere = "those of Node's own agent go into a second argument";
-    refuseUnknown("make an agent", through, THROUGH_KEYS, elsewhere);
+    const all = refuseUnknown("make an agent", through, THROUGH_KEYS, elsewhere);
     refuseKeys("make an agent", allOf(options), REFUSED_AGENT); // Node takes null for none
-    this.#through = { ...allOf(through), via: sessionFor(through.via) };
+    this.#through = { ...all, via: sessionFor(all.via) };
   }
 
   connect(wanted: Wanted, wrap: Wrap, done: Connected | undefined): undefined {

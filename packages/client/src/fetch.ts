@@ -2,7 +2,7 @@ import { type Agents, agentsOf, exchange } from "./_exchange.ts";
 import { initOf } from "./_init.ts";
 import { cancelBody, type Plan, planOf } from "./_request.ts";
 import { discard, fetchError, inUtf8, responseOf } from "./_response.ts";
-import { allOf, misuse } from "./_options.ts";
+import { misuse } from "./_options.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import type { Through } from "./_through.ts";
 import { isKeyed } from "./_tls.ts";
@@ -93,8 +93,9 @@ export function fetchVia(
   through: Omit<Through, "via" | "signal"> = {},
 ): FetchVia {
   const elsewhere = "those of a request go into the call of the fetch that is made";
-  refuseUnknown("make a fetch", through, ["timeoutMs", "lookup", "nameservers"], elsewhere);
-  const all = { ...allOf(through), via: sessionFor(via) };
+  const keys = ["timeoutMs", "lookup", "nameservers"];
+  const options = refuseUnknown("make a fetch", through, keys, elsewhere);
+  const all = { ...options, via: sessionFor(via) };
   const turns = new Turns(CONNECTING_MAX);
   let kept: Agents | undefined = agentsOf(all, true);
   let unkept = agentsOf(all, false);

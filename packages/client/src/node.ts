@@ -8,7 +8,7 @@ import { ANY, hostPort, withoutBrackets } from "./_address.ts";
 import { askedOf, type BindPlan, bindPlan, type Bound, bound, failedAt } from "./_bound.ts";
 import { adoptable, adoptNodeConnection, madeWith, refusal } from "./_bun.ts";
 import { feed } from "./_feed.ts";
-import { allOf, checkBacklog, checkPort, hostOf, misuse } from "./_options.ts";
+import { checkBacklog, checkPort, hostOf, misuse } from "./_options.ts";
 import { listenAt, setOption } from "./_socket.ts";
 import { pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
@@ -72,8 +72,7 @@ function refuseAgain(): never {
  * socket.on("data", (data) => console.log(data.toString()));
  */
 export async function nodeConnect(given: NodeConnectOptions): Promise<net.Socket> {
-  refuseUnknown("connect", given, CONNECT_KEYS);
-  const options = allOf(given);
+  const options = refuseUnknown("connect", given, CONNECT_KEYS);
   const host = hostOf("connect", options) || "localhost"; // Node, too, takes "" for no host
   const port = checkPort(`connect to ${host}`, options.port);
   using socket = await connectedSocket({ ...options, hostname: host, port });
@@ -193,8 +192,7 @@ export async function nodeListen<Server extends net.Server>(
       "Give a server of Node's modules, such as http.createServer(app).",
     );
   refuseTwice(server);
-  refuseUnknown("listen", given, [...PLACE_KEYS, "backlog"]);
-  const options = allOf(given);
+  const options = refuseUnknown("listen", given, [...PLACE_KEYS, "backlog"]);
   const backlog = checkBacklog("listen", options.backlog ?? NODE_BACKLOG);
   const host = hostOf("listen at", options) || undefined;
   const plan = bindPlan("listen at", "stream", host, options.port ?? 0, options);
@@ -229,8 +227,7 @@ export async function nodeBind(
       `the socket is ${inspect(socket, { depth: -1 })}`,
       "Give a socket of node:dgram.",
     );
-  refuseUnknown("bind", given, [...PLACE_KEYS, "reuseAddr"]);
-  const options = allOf(given);
+  const options = refuseUnknown("bind", given, [...PLACE_KEYS, "reuseAddr"]);
   // Not in the types of node:dgram, but both Node and Bun have it.
   const family = Reflect.get(socket, "type") === "udp6" ? 6 : 4;
   const host = hostOf("bind", options) || ANY[family].address;

@@ -15,16 +15,16 @@ function offer(values: Values): string {
   return values.kind === "words" ? `-xa ${quoted(values.words.join(" "))}` : OFFERS[values.kind];
 }
 
-function optionLine(command: string, option: Option): string {
-  const value = option.values === undefined ? "" : ` ${offer(option.values)}`;
-  return `__xsocket_complete ${command} -l ${option.name} -d ${quoted(option.description)}${value}`;
+function optionLine(complete: string, { name, description, values }: Option): string {
+  const value = values === undefined ? "" : ` ${offer(values)}`;
+  return `${complete} -l ${name} -d ${quoted(description)}${value}`;
 }
 
 function entryLines({ name, description, options, positionals, separators }: Entry): string[] {
   const [first, second] = positionals;
   return [
     `complete -c xsocket -n __fish_use_subcommand -a ${name} -d ${quoted(description)}`,
-    ...options.map((option) => optionLine(name, option)),
+    ...options.map((option) => optionLine(`__xsocket_complete ${name}`, option)),
     ...(first === undefined ? [] : [positionalLine(name, first)]),
     ...(first?.kind === "words" && second?.kind === "files"
       ? [`complete -c xsocket -n '__xsocket_within ${name}; and ${behind(first.words)}' -F`]
@@ -53,7 +53,7 @@ function programLine(name: string, separators: readonly string[]): string {
 export function fishScript(entries: readonly Entry[]): string {
   const server = entries.find(({ name }) => name === "serve");
   const serverLines = (server?.options ?? []).map((option) =>
-    optionLine("serve", option).replace("__xsocket_complete serve", "complete -c xsocket-server"),
+    optionLine("complete -c xsocket-server", option),
   );
   return `# fish completion for xsocket, made by "xsocket completions fish"
 
