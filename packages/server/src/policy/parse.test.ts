@@ -137,6 +137,11 @@ describe("invalid policies", () => {
     ["[[rule]]", 'rule 1: action must be "allow" or "deny"'],
     ["[[rule]]\naction = 'Allow'", "action must be"],
     ["[[rule]]\naction = 'allow'\nusers = 'alice'", 'the key "users" is unknown'],
+    [
+      "[[rule]]\naction = 'allow'\nports = 3000",
+      '"ports" is unknown: a policy does not look at po',
+    ],
+    ["[[rule]]\naction = 'allow'\nprotocol = 'tcp/53'", 'l "tcp/53" is unknown: a policy does not'],
     ["[[rule]]\naction = 'allow'\nuser = 'mallory'", 'user "mallory" is unknown: /etc/passwd'],
     ["[[rule]]\naction = 'allow'\nuser = 'alice, bob'", 'is unknown: write ["alice","bob"]'],
     ["[[rule]]\naction = 'allow'\ngroup = 'staff'", 'group "staff" is unknown: /etc/group'],

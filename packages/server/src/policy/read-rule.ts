@@ -32,6 +32,10 @@ const NAMED = [
   ["protocol", PROTOCOLS],
 ] as const;
 
+/* What is wanted of a policy most often, and is not in its power. */
+const NO_PORTS =
+  "a policy does not look at ports and addresses, which settings of the server's unit limit (SocketBindAllow=, IPAddressAllow=)";
+
 /** Takes a problem, and the key that it is about. */
 type Note = (problem: string, key: string) => void;
 
@@ -49,10 +53,7 @@ class RuleReader {
     this.#note = (problem, key) => note(`${where}: ${problem}`, key);
     for (const key of Object.keys(table))
       if (!KEYS.some(([known]) => known === key))
-        this.#note(
-          `the key "${key}" is unknown: there are ${KEYS.map(([known]) => known).join(", ")}`,
-          key,
-        );
+        this.#note(`the key "${key}" is unknown: ${helpForKey(key)}`, key);
     if (named !== undefined && typeof named !== "string") this.#note("name must be a text", "name");
   }
 
@@ -90,7 +91,7 @@ class RuleReader {
   }
 
   numbers(key: Key, names: Names): readonly number[] | undefined {
-    const help = (word: string) => ofAnotherKey(word) ?? knownOf(names);
+    const help = (word: string) => ofAnotherKey(word) ?? ofPorts(word) ?? knownOf(names);
     return this.list(key, (word) => numberOf(names, word), help);
   }
 
@@ -102,6 +103,16 @@ class RuleReader {
     this.#note(`${key} must be a number from 1 to ${QUOTA_MAX}`, key);
     return undefined;
   }
+}
+
+function helpForKey(key: string): string {
+  if (/port|address/i.test(key)) return NO_PORTS;
+  return `there are ${KEYS.map(([known]) => known).join(", ")}`;
+}
+
+/* The words of XBIND may name a port, as tcp/53 does. */
+function ofPorts(word: string): string | undefined {
+  return /^(?:tcp|udp)\//i.test(word) ? NO_PORTS : undefined;
 }
 
 /* Lists of the command line's options have commas alone. */
