@@ -13,6 +13,7 @@ import {
   groupId,
   hasUnmappedIds,
   type Identity,
+  keyOf,
   knownOf,
   lateWarning,
   type Names,
@@ -64,7 +65,9 @@ function number(names: Names, name: string, value: string | undefined, absent: n
   if (value === undefined) return absent;
   const found = numberOf(names, value);
   if (found !== undefined) return found;
-  throw new MisuseError(`--${name} "${value}" is unknown: ${knownOf(names)}`);
+  const other = keyOf(value);
+  const help = other === undefined ? knownOf(names) : `say --${other} ${value}`;
+  throw new MisuseError(`--${name} "${value}" is unknown: ${help}`);
 }
 
 function asked(given: PolicyArgs): Asked {

@@ -108,6 +108,15 @@ export function numberOf({ prefix, values, most }: Names, word: string): number 
   return values.get(bare);
 }
 
+/** Which of the three a word names, for one that was given as another, as in type = "tcp". */
+export function keyOf(word: string): "family" | "type" | "protocol" | undefined {
+  if (!/\D/.test(word)) return undefined;
+  const is = (names: Names) => numberOf(names, word) !== undefined;
+  if (is(FAMILIES)) return "family";
+  if (is(TYPES)) return "type";
+  return is(PROTOCOLS) ? "protocol" : undefined;
+}
+
 /** Says what {@link numberOf} takes, for a word that it does not. */
 export function knownOf({ prefix, values, most }: Names): string {
   const names = [...values.keys()].map((name) => prefix + name).join(", ");

@@ -1,6 +1,6 @@
 import type { Accounts } from "./accounts.ts";
 import { ID_MAX, type IdRange, parseIds } from "./ids.ts";
-import { FAMILIES, knownOf, type Names, numberOf, PROTOCOLS, TYPES } from "./names.ts";
+import { FAMILIES, keyOf, knownOf, type Names, numberOf, PROTOCOLS, TYPES } from "./names.ts";
 import { type Rule, RULE_KINDS, type RuleKind } from "./rule.ts";
 import { type Table, words } from "./values.ts";
 
@@ -24,13 +24,6 @@ const KEYS = [
 ] as const;
 
 type Key = (typeof KEYS)[number][0];
-
-/* The keys whose words are names of numbers. */
-const NAMED = [
-  ["family", FAMILIES],
-  ["type", TYPES],
-  ["protocol", PROTOCOLS],
-] as const;
 
 /* What is wanted of a policy most often, and is not in its power. */
 const NO_PORTS =
@@ -121,10 +114,8 @@ function asList(text: string): string | undefined {
   return parts.length > 1 ? `write ${JSON.stringify(parts)}` : undefined;
 }
 
-/* What a word that its key does not know means elsewhere, as the one in type = "tcp". */
 function ofAnotherKey(word: string): string | undefined {
-  if (!/\D/.test(word)) return undefined;
-  const [key] = NAMED.find(([, names]) => numberOf(names, word) !== undefined) ?? [];
+  const key = keyOf(word);
   return key && `write ${key} = ${JSON.stringify(word)}`;
 }
 
