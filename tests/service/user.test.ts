@@ -167,7 +167,7 @@ describe("as root", () => {
     const policy = dir.join("closed/policy.toml");
     await Bun.write(policy, '[[rule]]\naction = "allow"\n');
     const argv = servingAsDaemon(dir, dir.join("control"), "--policy", policy);
-    const words = `xsocket: ${policy}: cannot be read (EACCES). Give the path of a file that the server's user may read\n`;
+    const words = `xsocket: ${policy}: cannot be read (EACCES). Let uid 1 read it and enter its directories, or give another path\n`;
     expectSentence(await here.run(argv), 1, words);
   });
 

@@ -34,9 +34,11 @@ function fill(fd: number, path: string, bytes: Uint8Array): number {
   return length;
 }
 
-/* A shell's <(command), for one, is the path of a descriptor, and --user keeps none for the program that it starts. */
 function remedyFor(path: string, code: string): string {
+  if (code === "EACCES")
+    return `Let uid ${process.geteuid?.()} read it and enter its directories, or give another path`;
   const remedy = "Give the path of a file that the server's user may read";
+  // a shell's <(command), for one, is the path of a descriptor, and --user keeps none for the program that it starts
   if (code !== "ENOENT" || !/^\/(?:proc\/self|dev)\/fd\//.test(path))
     return REMEDIES[code] ?? remedy;
   return `There is no such descriptor in this process, and --user keeps none. ${remedy}`;
