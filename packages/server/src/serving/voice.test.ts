@@ -44,8 +44,8 @@ test("drops and counts records while the main thread is behind, debug ones too",
   say("debug", "granted", "gave");
   say("error", "accept", "no room");
   expect(sent.slice(taken).map(({ message }) => message)).toEqual([
-    "gave (and 5 more of event granted before)",
+    "gave (and 5 more of this kind before)",
     "gave",
-    "no room (and 1 more of event accept before)",
+    "no room (and 1 more of this kind before)",
   ]);
 });

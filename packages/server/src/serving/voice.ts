@@ -40,7 +40,7 @@ export function limitedVoice(
       window.left++;
       return;
     }
-    const more = window.left > 0 ? ` (and ${window.left} more of event ${event} before)` : "";
+    const more = window.left > 0 ? ` (and ${window.left} more of this kind before)` : "";
     window.left = 0;
     const found = typeof fields === "function" ? fields() : fields;
     send({ level, event, message: message + more, fields: found });
