@@ -122,6 +122,20 @@ test.skipIf(isContained)(
   },
 );
 
+test.skipIf(isContained)(
+  "--check names the protocol of a policy that allows one alone",
+  async () => {
+    using dir = tempDir();
+    const policy = dir.join("policy");
+    await Bun.write(policy, '[[rule]]\naction = "allow"\nprotocol = "tcp"\n');
+    await using server = await startServer({ place: "own", args: ["--policy", policy] });
+    const says = "needs only TCP, write tcp/ before each port.";
+    expectSentence(await here.run(checked(server.path)), 1, says);
+    const narrow = checked(server.path).with(4, "tcp/3000");
+    expect(await here.run(narrow)).toEqual({ code: 0, stdout: "ran\n", stderr: "" });
+  },
+);
+
 test("--check comes before --print", async () => {
   const words = ["--print", "--check", "--port", "3000", "--socket", "/nowhere/control"];
   const says = "/nowhere/control: there is no such control socket (ENOENT)";

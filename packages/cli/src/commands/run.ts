@@ -1,6 +1,6 @@
-import { xsocketSync } from "@xsocket/client";
+import { type OwnedSocket, xsocketSync } from "@xsocket/client";
 import type { ArgsDef } from "citty";
-import { libraryPath, loadSyscalls, tried } from "@xsocket/xbind-native";
+import { codeOf, libraryPath, loadSyscalls, reasonOf, tried } from "@xsocket/xbind-native";
 import { controlSocket, SERVER_DEFAULT, serverSocket } from "../address.ts";
 import { command, flag, many, option } from "../command.ts";
 import { failedAt } from "../endpoint.ts";
@@ -38,10 +38,23 @@ function warnIfUnreachable(path: string): void {
   else words.warn(failedAt("reach", path, connection, "open the listed ports now").message);
 }
 
+/* A policy may allow one protocol alone, and a port that names none means both. */
+function askedFor(via: string, type: "stream" | "dgram", isNarrow: boolean): OwnedSocket {
+  try {
+    return xsocketSync({ via, type });
+  } catch (error) {
+    if (isNarrow || codeOf(error) !== "EPERM") throw error;
+    const [other, prefix] = type === "dgram" ? ["TCP", "tcp/"] : ["UDP", "udp/"];
+    const remedy = `If the program needs only ${other}, write ${prefix} before each port.`;
+    throw new FailureError(`${reasonOf(error)} ${remedy}`, { cause: error });
+  }
+}
+
 /* Fails, in the client's words, if the server gives no socket of a type that the ports need. */
 function checkHandover(via: string, xbind: string): void {
-  const same = typesOf(xbind).map((type) => {
-    using socket = xsocketSync({ via, type });
+  const types = typesOf(xbind);
+  const same = types.map((type) => {
+    using socket = askedFor(via, type, types.length === 1);
     const its = cookieOf(socket.fd);
     return its !== undefined && its === ownCookie();
   });
