@@ -185,7 +185,7 @@ function whyNot(path: string, message: string): string {
   const place = isEmbedded(path)
     ? "that this user may write to TMPDIR, where Bun copies it to, and that this"
     : "that this user may read it, and that its file system";
-  return `${path} cannot be loaded (${message.replace(/^.*: /s, "")}): check that it is of this version, ${place} is not mounted noexec`;
+  return `${path} cannot be loaded (${message.replace(/^.*: /s, "")}): check that it is of this version, processor and C library, ${place} is not mounted noexec`;
 }
 
 function load(path: string, wanted: Readonly<Record<string, FFIFunction>>) {
