@@ -1,6 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { here, isContained, isRoot, OWN_MOUNTS, START, XSOCKET } from "../harness/index.ts";
+import {
+  here,
+  isContained,
+  isRoot,
+  OWN_MOUNTS,
+  refusing,
+  START,
+  XSOCKET,
+} from "../harness/index.ts";
 import { quietRun } from "./quiet.ts";
 
 const ODD_START = ["python3", join(import.meta.dir, "odd-start.py")];
@@ -196,5 +204,17 @@ test("reports a limit that cannot be raised if Bun cannot start", async () => {
   expect(stderr).toMatch(
     /^xsocket: Bun was ended by signal \d+ [^\n]*: check whether a limit [^\n]*$/m,
   );
+  expect(code).toBe(1);
+});
+
+/* CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID and SIGCHLD, as fork(3) has them. */
+const FORK = 0x1200011;
+
+test.each([
+  ["files", ["sh", "-c", 'ulimit -n 8; exec "$@"', "sh"], /: Too many open files: .*ulimit -n/],
+  ["processes", refusing("clone", 0, FORK, "EAGAIN"), /: Resource temporarily .*ulimit -u/],
+])("reports a limit of %s at which no Bun can be started", async (_what, start, says) => {
+  const { code, stderr } = await here.run([...start, ...RUN, "true"]);
+  expect(stderr).toMatch(says);
   expect(code).toBe(1);
 });

@@ -204,12 +204,24 @@ int bun_exec(const struct bun *bun, int cwd_fd, int plan_fd, int argc, char **ar
 	return rc;
 }
 
+static const char *remedy_for(int rc)
+{
+	switch (-rc) {
+	case ENOEXEC:
+		/* Until its install script has run, the package bun has a script without "#!"
+		 * there. */
+		return ": install Bun for this machine, or if this is the package bun, run node "
+		       "install.js in its directory";
+	case EMFILE:
+		return ": raise the limit of open files (ulimit -n, LimitNOFILE=)";
+	case EAGAIN:
+		return ": raise the limit of processes (ulimit -u, TasksMax=)";
+	default:
+		return "";
+	}
+}
+
 int bun_fail(const struct bun *bun, int rc)
 {
-	/* Until its install script has run, the package bun has a script without "#!" there. */
-	const char *remedy = rc == -ENOEXEC ? ": install Bun for this machine, or if this is the "
-	                                      "package bun, run node install.js in its directory"
-	                                    : "";
-
-	return words_fail("cannot start %s: %s%s", bun->path, strerror(-rc), remedy);
+	return words_fail("cannot start %s: %s%s", bun->path, strerror(-rc), remedy_for(rc));
 }
