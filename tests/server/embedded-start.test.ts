@@ -95,7 +95,7 @@ test("refuses invalid options before it opens anything", async () => {
       { address: 5 },
       "address must be the path of a file, or @name, without unix:, file: or ~/, not 5",
     ],
-    ...[`unix:${address}`, `file://${address}`, "~/control", `${address}/`].map(
+    ...[`unix:${address}`, `file://${address}`, "http://localhost", "~/control", `${address}/`].map(
       (other): [unknown, string] => [{ address: other }, `or ~/, not '${other}'`],
     ),
     [{ polcy: {} }, "there is no option polcy: there are address, mode,"],

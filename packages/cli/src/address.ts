@@ -18,7 +18,7 @@ import { MisuseError } from "./errors.ts";
 export function controlSocket(text: string): string {
   if (isUrl(text))
     throw new MisuseError(
-      `${text} is not the address of a control socket: give a path, or @name, without "${text.slice(0, 5)}"`,
+      `${text} is not the address of a control socket: give a path, or @name, without "${text.slice(0, text.indexOf(":") + 1)}"`,
     );
   try {
     const { kind } = parseAddress(text);

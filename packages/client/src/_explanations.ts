@@ -67,7 +67,7 @@ export const explanations = (server: string): Explanations => ({
     ],
     "ENOENT, URL": [
       "there is no such control socket: what was given is a URL",
-      "Give the path, or @name, alone: without unix: or file://.",
+      "Give the path, or @name, alone: without unix:, file:// or the like.",
     ],
     ECONNREFUSED: [
       "no server listens there",

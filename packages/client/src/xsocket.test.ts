@@ -112,6 +112,7 @@ test("an error tells a path that is no socket, one through a file, an unused abs
     ["~/control", "ENOENT", "only a shell replaces the ~"],
     ["unix:/run/xsocket/control", "ENOENT", "Give the path, or @name, alone"],
     ["file:///run/xsocket/control", "ENOENT", "Give the path, or @name, alone"],
+    ["http://localhost:3000", "ENOENT", "Give the path, or @name, alone"],
   ];
   for (const [via, code, found] of cases) {
     const error = await failureOf({ via });

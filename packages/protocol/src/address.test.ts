@@ -28,6 +28,8 @@ test("empty addresses and NUL bytes are refused", () => {
 });
 
 test("tells an address that is written as a URL from a path", () => {
-  for (const text of ["unix:/a", "UNIX:a", "file:///a"]) expect(isUrl(text)).toBe(true);
-  for (const text of ["/unix:a", "./unix:a", "@unix:a", "unix"]) expect(isUrl(text)).toBe(false);
+  for (const text of ["unix:/a", "UNIX:a", "file:///a", "HTTP://a", "git+ssh://a"])
+    expect(isUrl(text)).toBe(true);
+  for (const text of ["/unix:a", "./unix:a", "@unix:a", "unix", "a:1", "./http://a", "1a://b"])
+    expect(isUrl(text)).toBe(false);
 });

@@ -44,10 +44,10 @@ export function parseAddress(text: string): Address {
 
 /**
  * Whether an address is written as a URL, as other programs take it: as a path it would name something below
- * the directory "unix:" or "file:".
+ * a directory such as "unix:" or "http:".
  */
 export function isUrl(text: string): boolean {
-  return /^(?:unix|file):/i.test(text);
+  return /^(?:(?:unix|file):|[a-z][a-z\d+.-]*:\/\/)/i.test(text);
 }
 
 /** Writes an address the way {@link parseAddress} reads it. */
