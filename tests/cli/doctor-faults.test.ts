@@ -11,6 +11,7 @@ import {
   isChrooted,
   isRoot,
   leaveStale,
+  OWN_MOUNTS,
   refusing,
   startServer,
   strangerAt,
@@ -120,6 +121,18 @@ describe("doctor reports", () => {
     await refusal(/^start the server with --group or --mode$/); // joining root's group is not advised
     chownSync(server.path, 0, 4201);
     await refusal(/^add this user to the socket's group, which .* login on, or start/);
+  });
+
+  /* An ACL of a file system in memory is not for good, and a unit sets it at each start. */
+  test.if(isRoot)("permission for a directory below /run", async () => {
+    const closed = 'mount -t tmpfs run /run && mkdir -m 0 /run/xsocket && exec "$@"';
+    const start = [...OWN_MOUNTS, "sh", "-c", closed, "sh", ...HELD_TO_MODES];
+    expectOnly(
+      await examine(["/run/xsocket/default"], { start }),
+      "permission",
+      /directory \/run\/xsocket .* refuses uid/,
+      /^let this user pass until the next boot: setfacl -m u:\d+:x \/run\/xsocket$/,
+    );
   });
 
   test.skipIf(isChrooted)(

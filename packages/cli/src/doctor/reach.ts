@@ -85,7 +85,8 @@ function shiftOf(uid: number): number {
 function passRemedy(uid: number, directory: string): string {
   const shift = shiftOf(uid);
   const where = shift === 0 ? "" : ", outside this user namespace";
-  return `let this user pass${where}: setfacl -m u:${uid + shift}:x ${shellWord(directory)}`;
+  const span = directory.startsWith("/run/") ? " until the next boot" : "";
+  return `let this user pass${span}${where}: setfacl -m u:${uid + shift}:x ${shellWord(directory)}`;
 }
 
 function refusing(path: string): Row | undefined {
