@@ -8,7 +8,7 @@
 #include <signal.h>
 
 #define LIMIT     64    /* descriptors */
-#define ANSWER_MS 300   /* milliseconds until the server's second reply */
+#define ANSWER_MS 300   /* milliseconds until each reply of the server but its first */
 #define HELD_MS   30000 /* milliseconds; longer than XSOCKET_TIMEOUT_MS */
 #define LATE_PORT 3900
 
@@ -169,8 +169,8 @@ static void test_forked_beside(void)
 	run_watched(bind_slowly, SYS_getsockopt, IPPROTO_TCP, fork_beside);
 }
 
-/* The reply to a request of nobody here, as after a child was killed, comes late, and ours right
- * after it. */
+/* The reply to a request of nobody here, as after a child was killed, comes late, and ours as much
+ * later. */
 static void test_slow(void)
 {
 	static const char request[] = "XS01\0\0\0\x02\0\0\0\x02\0\0\0"; /* and a NUL */

@@ -19,7 +19,7 @@
 #define LOCK_STEP_MS 1 /* milliseconds between two looks at a lock that another process holds */
 #define STRAYS_MAX   8 /* answers to others that are thrown away for one request */
 
-#define STRAY_WAIT_MS 100 /* milliseconds; longest wait for ours behind an answer to others */
+#define STRAY_WAIT_MS 1000 /* milliseconds; longest wait for ours behind an answer to others */
 
 static _Atomic int holder; /* the thread that uses kept */
 static struct {
@@ -188,7 +188,8 @@ static int throw_strays(const struct wire_request *request)
 static int receive_own(const struct wire_request *request, const struct deadline *deadline)
 {
 	int rc = handover_receive(kept.fd, request, true, deadline);
-	const struct deadline soon = deadline_in(STRAY_WAIT_MS);
+	const int left = deadline_left_ms(deadline);
+	const struct deadline soon = deadline_in(left < STRAY_WAIT_MS ? left : STRAY_WAIT_MS);
 	int fd = rc;
 
 	for (int i = 0; fd == -EBADMSG && i < STRAYS_MAX; i++)

@@ -114,7 +114,7 @@ static _Noreturn void serve(int conn, enum server_mode mode)
 			break;
 		while (mode == SERVER_SILENT)
 			pause(); /* even after the client has shut down */
-		if (mode == SERVER_LATER_SLOW && answered == 1)
+		if (mode == SERVER_LATER_SLOW && answered > 0)
 			poll(NULL, 0, 300);
 		answer(conn, &request, mode);
 		answered++;

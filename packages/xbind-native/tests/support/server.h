@@ -16,7 +16,7 @@ enum server_mode {
 	SERVER_REFUSES,      /* refuses with EPERM */
 	SERVER_LATER_SILENT, /* replies to the first request of each connection, and to no other */
 	SERVER_LATER_SHORT,  /* the same, but later replies are truncated */
-	SERVER_LATER_SLOW,   /* delays the second reply of each connection */
+	SERVER_LATER_SLOW,   /* delays each reply of a connection but the first */
 	SERVER_MODES,
 };
 
