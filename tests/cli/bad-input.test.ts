@@ -200,7 +200,12 @@ test("status names a library of another version", async () => {
   using dir = tempDir();
   copyFileSync(libraryPath("xbind"), dir.join("libxsocket.so"));
   const argv = ["env", `XSOCKET_LIBDIR=${dir.path}`, XSOCKET, "status", server.path];
-  await misuse(argv, 1, dir.join("libxsocket.so"), "check that it is of this version, processor and C library");
+  await misuse(
+    argv,
+    1,
+    dir.join("libxsocket.so"),
+    "check that it is of this version, processor and C library",
+  );
 });
 
 test("run warns that another program listens at the socket", async () => {
