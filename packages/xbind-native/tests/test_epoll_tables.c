@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_epoll_tables.c - epoll sets where threads share memory but not the descriptor table */
 #include "support/child.h"
+#include "support/clone.h"
 #include "support/listener.h"
 #include "support/thread.h"
 
@@ -163,6 +164,22 @@ static void test_reused_number_in_vfork_child(void)
 	close(new_set());
 	test_set_of_vfork_child();
 }
+
+/* In a child of clone(2), of which pthread_atfork(3) tells nobody. */
+static void run_cloned(void (*body)(void))
+{
+	pid_t child;
+
+	fflush(stdout);
+	child = clone_with(0);
+	CHECK(child >= 0);
+	if (child == 0) {
+		alarm(CHILD_SECONDS);
+		body();
+		_exit(0);
+	}
+	child_await(child);
+}
 #endif
 
 /* The set of the thread has a number that a set of the others had before. */
@@ -206,6 +223,7 @@ int main(void)
 		RUN_BY(child_run, test_set_of_vfork_child_of_thread);
 		RUN_BY(child_run, test_reused_number_in_vfork_child);
 	}
+	RUN_BY(run_cloned, test_set_of_this_thread);
 #endif
 	RUN_BY(child_run, test_reused_number);
 	RUN_BY(child_run, test_set_of_others);

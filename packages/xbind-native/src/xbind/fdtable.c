@@ -16,7 +16,7 @@ static int owner; /* the process whose memory this is, and its first thread */
 /* The last other process with this memory, and the last other thread, that noted a number. */
 static _Atomic int guest, thread;
 
-/* How often threads but the first have noted numbers, and what that was when the last look at all
+/* How often others than the owner have noted numbers, and what that was when the last look at all
  * threads began that found none with a table of its own. */
 static _Atomic unsigned noted, looked;
 
@@ -49,11 +49,10 @@ void fdtable_note(void)
 	if (self == owner)
 		return;
 	process = sys_getpid();
-	if (process != owner) {
+	if (process != owner)
 		guest = process;
-		return;
-	}
-	thread = self;
+	else
+		thread = self;
 	noted++;
 }
 
