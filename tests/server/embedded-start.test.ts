@@ -136,8 +136,9 @@ test("refuses invalid options before it opens anything", async () => {
     [{ address: "@name", mode: 0o600 }, "an abstract name has neither mode nor group"],
     [{ maxConnections: "8" }, "maxConnections must be a whole number from 1 to"],
     [{ maxConnectionsPerUid: null }, "maxConnectionsPerUid must be a whole number from 1 to"],
-    [{ mode: "660" }, "mode must be from 0 to 0o777, not '660'"],
-    [{ mode: 660 }, "mode must be from 0 to 0o777, not 660"],
+    [{ mode: "660" }, "mode must be a number from 0 to 0o777, such as 0o660, not '660'"],
+    [{ mode: 660 }, "mode must be a number from 0 to 0o777, such as 0o660, not 660"],
+    [{ log: console }, "log must be a function, not [Object [console]]"],
     [{ threads: 0 }, "threads must be a whole number from 1 to 64, not 0"],
     [{ threads: 65 }, "threads must be a whole number from 1 to 64, not 65"],
     ...[0, -1, 1.5, NaN, 2 ** 31].map((takeReplyMs): [unknown, string] => [

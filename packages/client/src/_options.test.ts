@@ -75,6 +75,7 @@ test("an invalid value is refused by name", async () => {
     [() => Reflect.apply(nodeBind, undefined, []), "the socket is undefined"],
     [() => Reflect.apply(nodeBind, undefined, [createSocket]), "the socket is [Function"],
     [() => new HttpAgent({ signal: Object(5) }), "cannot make an agent: signal is"],
+    [() => Reflect.construct(HttpAgent, [{ signal: console }]), "signal is [Object [console]]"],
     [() => new HttpsAgent({ timeoutMs: 0 }), "cannot make an agent: timeoutMs is 0"],
     [() => new HttpAgent({ via: Object(5) }), "via is [Number: 5]"],
     [() => fetchVia("/x", { timeoutMs: 0 }), "cannot make a fetch: timeoutMs is 0"],

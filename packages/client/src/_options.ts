@@ -3,6 +3,7 @@
  * silently use a default instead, or the FFI would wrap a number.
  */
 import { inspect } from "node:util";
+import { shown } from "@xsocket/xbind-native";
 import { XSocketError } from "./error.ts";
 
 /** Makes the error for an argument that cannot be right. */
@@ -22,7 +23,7 @@ export function wrongValue(
   value: unknown,
   remedy: string,
 ): XSocketError {
-  return misuse(asked, `${name} is ${inspect(value)}`, remedy);
+  return misuse(asked, `${name} is ${shown(value)}`, remedy);
 }
 
 /**

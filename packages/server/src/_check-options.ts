@@ -2,8 +2,8 @@
  * Checks of serve's options, for JavaScript, where no types do it: a policy or a bound that is silently
  * dropped leaves a server more open than was meant.
  */
-import { inspect } from "node:util";
 import { isUrl } from "@xsocket/protocol";
+import { shown } from "@xsocket/xbind-native";
 import { misuse } from "./_failure.ts";
 import { BOUND_MAX, type Bounds, DEFAULT_BOUNDS } from "./bounds.ts";
 import { LOG_LEVELS } from "./log.ts";
@@ -43,7 +43,7 @@ const LEVELS = `one of ${Object.keys(LOG_LEVELS).join(", ")}`;
 
 const CHECKS: Readonly<Record<Exclude<keyof ServeOptions, keyof Bounds>, Check>> = {
   address: [isAddress, "the path of a file, or @name, without unix:, file: or ~/"],
-  mode: from(0, 0o777, "from 0 to 0o777"),
+  mode: from(0, 0o777, "a number from 0 to 0o777, such as 0o660"),
   group: [(value) => isText(value) || typeof value === "number", "the name or number of a group"],
   sharedDirectory: FLAG,
   refuseDescriptors: FLAG,
@@ -90,13 +90,13 @@ function refuseContradictions({ mode, group, address, listenFd }: ServeOptions):
 export function checkedOptions(options: ServeOptions): ServeOptions {
   const given: unknown = options;
   if (typeof given !== "object" || given === null)
-    misuse(`the options must be an object, not ${inspect(given)}`);
+    misuse(`the options must be an object, not ${shown(given)}`);
   refuseUnknown(given);
   const found = new Map<string, unknown>();
   for (const [name, [isRight, what]] of known) {
     const value: unknown = Reflect.get(given, name);
     if (value === undefined) continue;
-    if (!isRight(value)) misuse(`${name} must be ${what}, not ${inspect(value)}`);
+    if (!isRight(value)) misuse(`${name} must be ${what}, not ${shown(value)}`);
     found.set(name, typeof value === "function" ? value.bind(given) : value);
   }
   const checked: ServeOptions = Object.fromEntries(found);
@@ -150,7 +150,7 @@ const numbersIn = (list: Rule["types"]) => list && Array.from(list);
 function checkedRule(rule: Rule): Rule {
   const given: unknown = rule;
   if (typeof given !== "object" || given === null)
-    misuse(`a rule of the policy must be an object, not ${inspect(given)}`);
+    misuse(`a rule of the policy must be an object, not ${shown(given)}`);
   const copy = { ...rule };
   const wrong = Object.keys(copy).find((key) => !Object.hasOwn(RULE, key));
   if (wrong !== undefined)
@@ -159,7 +159,7 @@ function checkedRule(rule: Rule): Rule {
     const [isRight, what] = check;
     const value: unknown = Reflect.get(copy, key);
     if (value === undefined && Reflect.get(NEEDED, key) === undefined) continue;
-    if (!isRight(value)) misuse(`${key} of a rule must be ${what}, not ${inspect(value)}`);
+    if (!isRight(value)) misuse(`${key} of a rule must be ${what}, not ${shown(value)}`);
     if (check === QUOTA && !copy.allow)
       misuse(`${key} of a rule has no meaning where that denies: leave it out, or allow`);
   }
@@ -182,8 +182,8 @@ function checkedRule(rule: Rule): Rule {
  */
 export function checkPolicy(given: unknown): Policy {
   if (!isPolicy(given))
-    misuse(`policy has returned ${inspect(given)}: return what parsePolicy or readPolicy gives`);
+    misuse(`policy has returned ${shown(given)}: return what parsePolicy or readPolicy gives`);
   const { source, rules } = given;
-  if (!isText(source)) misuse(`source of the policy must be a text, not ${inspect(source)}`);
+  if (!isText(source)) misuse(`source of the policy must be a text, not ${shown(source)}`);
   return { source, rules: Array.from(rules, checkedRule) };
 }

@@ -5,5 +5,6 @@ export * from "./errno.ts";
 export * from "./journal.ts";
 export { InstallationError, libraryPath, LibraryNotFoundError } from "./libraries.ts";
 export * from "./netns.ts";
+export * from "./shown.ts";
 export * from "./syscalls.ts";
 export * from "./thrown.ts";
