@@ -47,6 +47,7 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ["--socket /no/s run", 2, "there is no option --socket before the command"],
   ["open --port 65536", 2, "--port", "from 0 to 65535", '"65536"'],
   ["open --exec", 2, "no program is given", "--exec PROGRAM"],
+  ["open --json /no/s --exec true", 2, "nothing is shown", "leave --json out"],
   ["open --exec ''", 2, "the program's name is empty", "xsocket open --help"],
   ["open /nowhere/control --exec no-such-program", 1, "cannot run no-such-program"],
   ["doctor --port sctp/53", 2, '"sctp/53" is not a port', "udp/53"],

@@ -76,6 +76,8 @@ export default command({
       throw new MisuseError(
         'no program is given: put it last, as in "xsocket open --exec PROGRAM"',
       );
+    if (json && name !== undefined)
+      throw new MisuseError("nothing is shown where a program gets the socket: leave --json out");
     const number =
       port === undefined ? undefined : wholeNumber("--port", port, { least: 0, most: PORT_MAX });
     if (name !== undefined) findProgram(name);
