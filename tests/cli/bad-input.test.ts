@@ -26,6 +26,7 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ["serve file:///run/xsocket/control", 2, "give a path, or @name", 'without "file:"'],
   ["doctor http://localhost:3000", 2, "give a path, or @name", 'without "http:"'],
   ["run --port 1 --socket unix:@name -- true", 2, "give a path, or @name", 'without "unix:"'],
+  ["serve start", 2, 'leave "start" out', "./start"],
   ["serve new/", 2, "new/ ends in a slash", "the path of a file"],
   ["serve --audit new/ /no/s", 2, "new/ ends in a slash", "the path of a file"],
   ["run --port 1 nc -l", 2, '"nc"', 'after "--"'],

@@ -134,6 +134,17 @@ function policy(args: ServeArgs): ServiceOptions["policy"] {
   };
 }
 
+/* What other programs do at such a word, and here would be the name of a file. */
+const VERBS = new Set(["start", "stop", "restart", "reload", "status"]);
+
+function servedAt(word: string): string {
+  if (VERBS.has(word))
+    throw new MisuseError(
+      `serve takes a path or @name and runs until a signal ends it: leave "${word}" out, or give ./${word} for a socket of that name`,
+    );
+  return controlSocket(word);
+}
+
 /**
  * Turns the options of the command into those of the server.
  *
@@ -145,7 +156,7 @@ export function serviceOptions(args: ServeArgs): ServiceOptions {
   if (remote && args.metrics === undefined)
     throw new MisuseError("--metrics-remote alone has no effect: add --metrics ADDRESS");
   return {
-    address: mapped(args.address, controlSocket),
+    address: mapped(args.address, servedAt),
     mode: mapped(args.mode, modeBits),
     group: args.group,
     sharedDirectory: args["shared-directory"] === true,
