@@ -1,9 +1,7 @@
-import { readFileSync } from "node:fs";
-import { tried } from "@xsocket/xbind-native";
 import { ANY, hostPort, type IpAddress, ipText, parseIp } from "./_address.ts";
 import { Deadline } from "./_deadline.ts";
 import { checkPort, flagOf, misuse } from "./_options.ts";
-import { literalIp, localAddresses, resolve } from "./_resolve.ts";
+import { literalIp, localAddresses, resolve, textOf } from "./_resolve.ts";
 import { bindTo, boundPort, listenAt, setOption } from "./_socket.ts";
 import { pathOf, type Through } from "./_through.ts";
 import { failed, isUnusable } from "./error.ts";
@@ -145,8 +143,7 @@ function addressesNow(plan: BindPlan, { lookup }: Through): readonly IpAddress[]
   if (hostname === undefined) return EVERYWHERE;
   const literal = literalIp(hostname);
   if (literal) return [literal];
-  const hosts = tried(() => readFileSync("/etc/hosts", "utf8")); // a minimal root directory has no such file
-  const local = lookup ? [] : localAddresses(hosts ?? "", hostname);
+  const local = lookup ? [] : localAddresses(textOf("/etc/hosts"), hostname);
   const ips = local.flatMap((address) => parseIp(address) ?? []);
   if (ips.length > 0) return ips;
   throw misuse(

@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { domainToASCII } from "node:url";
 import { inspect } from "node:util";
-import { SyscallError } from "@xsocket/xbind-native";
+import { SyscallError, tried } from "@xsocket/xbind-native";
 import { type IpAddress, parseIp } from "./_address.ts";
 import { Deadline } from "./_deadline.ts";
 import { misuse, wrongValue } from "./_options.ts";
@@ -114,8 +114,9 @@ export function localAddresses(hosts: string, hostname: string): string[] {
   return [...new Set([...hostsAddresses(hosts, hostname), ...loopback(asciiOf(hostname))])];
 }
 
-async function textOf(path: string): Promise<string> {
-  return readFile(path, "utf8").catch(() => "");
+/** Reads /etc/hosts and the like, which a minimal root directory lacks. */
+export function textOf(path: string): string {
+  return tried(() => readFileSync(path, "utf8")) ?? "";
 }
 
 /*
@@ -145,7 +146,7 @@ async function bothKinds(
 }
 
 async function askNameservers(request: ResolveRequest, hostname: string): Promise<string[]> {
-  const conf = parseResolvConf(await textOf("/etc/resolv.conf"));
+  const conf = parseResolvConf(textOf("/etc/resolv.conf"));
   const dns = { ...request, nameservers: request.nameservers ?? conf.nameservers };
   let failure: unknown;
   for (const name of candidates(hostname, conf).filter(isAskable)) {
@@ -188,7 +189,7 @@ function checkNameservers({ nameservers: given, asked }: ResolveRequest): void {
 
 async function lookUp(request: ResolveRequest, hostname: string): Promise<readonly string[]> {
   if (request.lookup) return askLookup(request, request.lookup, hostname);
-  const local = localAddresses(await textOf("/etc/hosts"), hostname);
+  const local = localAddresses(textOf("/etc/hosts"), hostname);
   return local.length > 0 ? local : askNameservers(request, asciiOf(hostname));
 }
 

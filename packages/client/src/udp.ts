@@ -1,6 +1,6 @@
 import type { udp as bun } from "bun";
 import { ANY, hostPort, type IpAddress } from "./_address.ts";
-import { askedOf, type BindPlan, bindPlan, bound } from "./_bound.ts";
+import { askedOf, type BindPlan, bindPlan, type Bound, bound } from "./_bound.ts";
 import { adoptDatagrams, describe } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
 import { checkPort, hostOf, misuse, refuseKeys } from "./_options.ts";
@@ -120,12 +120,6 @@ interface DatagramPeer {
   readonly asked: string;
 }
 
-interface Opened {
-  readonly socket: OwnedSocket;
-  readonly ip: IpAddress;
-  readonly peer: DatagramPeer | undefined;
-}
-
 /* Resolves the peer in the target namespace: Bun would ask the name servers of this process's own. */
 async function peersOf(
   to: { readonly hostname: string; readonly port: number },
@@ -145,12 +139,6 @@ function addressFor({ fd }: OwnedSocket, { ip }: DatagramPeer): string {
   return ip.scope === undefined ? ip.address : `${ip.address}%${scopeIndex(fd, ip.scope)}`;
 }
 
-/* As Bun does: ICMP errors reach error(), also those for a socket that is not connected. */
-function reportErrors({ fd }: OwnedSocket, { family }: IpAddress): void {
-  setOption(fd, "IP_RECVERR", 1);
-  if (family === 6) setOption(fd, "IPV6_RECVERR", 1);
-}
-
 /* Makes a socket that is bound, and connected if there is a peer. Bun connects it as well, but after a connect that
    fails within Bun nobody can tell whether the descriptor is closed. */
 async function opened(
@@ -158,16 +146,19 @@ async function opened(
   peer: DatagramPeer | undefined,
   through: Through,
   deadline: Deadline,
-): Promise<Opened> {
+): Promise<Bound & { readonly peer: DatagramPeer | undefined }> {
   const hostname = plan.hostname ?? ANY[peer?.ip.family ?? 4].address;
   // a name has to have an address of the peer's IP version; a literal IPv6 address may reach an IPv4 peer, too
   const family = literalIp(hostname) ? undefined : peer?.ip.family;
   const limits = deadline.limits();
-  const { socket, ip } = await bound({ ...plan, hostname, family }, { ...through, ...limits });
+  const made = await bound({ ...plan, hostname, family }, { ...through, ...limits });
+  const { socket, ip } = made;
   try {
-    reportErrors(socket, ip);
+    // as Bun does: ICMP errors reach error(), also those for a socket that is not connected
+    setOption(socket.fd, "IP_RECVERR", 1);
+    if (ip.family === 6) setOption(socket.fd, "IPV6_RECVERR", 1);
     if (peer) await connectTo(socket.fd, peer.ip, peer.port, deadline);
-    return { socket, ip, peer };
+    return { ...made, peer };
   } catch (error) {
     socket.close();
     throw failed(error, pathOf(through.via), peer?.asked ?? askedOf(plan));

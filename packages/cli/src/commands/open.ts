@@ -30,11 +30,6 @@ const args = {
   json: flag("Print JSON"),
 } as const satisfies ArgsDef;
 
-/* JSON leaves out what is undefined, and has no bigint. */
-function asNumber(cookie: bigint | undefined): number | undefined {
-  return cookie === undefined ? undefined : Number(cookie);
-}
-
 function cookies(cookie: bigint | undefined, own: bigint | undefined): string {
   if (cookie === undefined) return "not told (takes Linux 5.14)";
   if (own === undefined) return String(cookie);
@@ -48,19 +43,16 @@ function untold(): string {
 
 function report(fd: number, own: bigint | undefined, milliseconds: number, json: boolean): string {
   const [cookie, namespace] = [cookieOf(fd), namespaceOf(fd)];
-  const facts = {
-    namespace: namespace ?? untold(),
-    cookie: cookies(cookie, own),
-    time: `${milliseconds.toFixed(3)} ms`,
-  };
-  return json
-    ? JSON.stringify({
-        namespace,
-        cookie: asNumber(cookie),
-        ownCookie: asNumber(own),
-        milliseconds,
-      })
-    : table(Object.entries(facts));
+  if (json)
+    return JSON.stringify(
+      { namespace, cookie, ownCookie: own, milliseconds },
+      (_, value: unknown) => (typeof value === "bigint" ? Number(value) : value),
+    );
+  return table([
+    ["namespace", namespace ?? untold()],
+    ["cookie", cookies(cookie, own)],
+    ["time", `${milliseconds.toFixed(3)} ms`],
+  ]);
 }
 
 export default command({

@@ -49,12 +49,6 @@ function serverRows({ socket, ports, sameNamespace }: Setup): Row[] {
   ];
 }
 
-function rowsBeyond(setup: Setup): Row[] {
-  const reach = reachRows(setup.socket);
-  const isThere = reach.every((row) => row.status === "ok");
-  return [...reach, ...(isThere ? serverRows(setup) : unasked(setup, "needs a server"))];
-}
-
 /** Makes all checks, what is here first, then what lies beyond the control socket. */
 export function examine(setup: Setup): Row[] {
   const libraries = librariesRow();
@@ -66,5 +60,8 @@ export function examine(setup: Setup): Row[] {
     const rest = ["socket", "permission", "server"].map((name) => skipped(name, why));
     return [libraries, ...program, ...rest, ...unasked(setup, why)];
   }
-  return [libraries, ...program, ...rowsBeyond(setup)];
+  const reach = reachRows(setup.socket);
+  const isThere = reach.every((row) => row.status === "ok");
+  const beyond = isThere ? serverRows(setup) : unasked(setup, "needs a server");
+  return [libraries, ...program, ...reach, ...beyond];
 }

@@ -17,27 +17,23 @@ function sentence(name: string, error: unknown): Row {
 }
 
 /*
- * The path that LD_PRELOAD=libxbind.so, as in a unit, would load: "" for nothing, undefined if unknown, as with musl,
+ * What LD_PRELOAD=libxbind.so, as in a unit, would load, if that is not ours: nothing where it is not known, as with musl,
  * whose loader lists no preloaded library.
  */
-function foundByName(): string | undefined {
+function byName(ours: string): string {
   try {
     const loader = readElf(ORDINARY)?.interpreter ?? "";
     const env = { ...process.env, LD_PRELOAD: "libxbind.so" };
     const { stdout } = Bun.spawnSync([loader, "--list", process.execPath], { env, timeout: 1000 });
     const list = stdout.toString();
-    if (!list.includes("libc.so.6 => ")) return undefined;
+    if (!list.includes("libc.so.6 => ")) return "";
     const [, path] = /libxbind\.so => (.*) \(0x/.exec(list) ?? [];
-    return path === undefined ? "" : realpathSync(path);
+    const found = path && realpathSync(path);
+    if (found === ours) return "";
+    return `; LD_PRELOAD=libxbind.so finds ${found ? `${found} instead` : "none, so give the path there"}`;
   } catch {
-    return undefined; // no process can be started here
+    return ""; // no process can be started here
   }
-}
-
-function byName(ours: string): string {
-  const found = foundByName();
-  if (found === undefined || found === ours) return "";
-  return `; LD_PRELOAD=libxbind.so finds ${found === "" ? "none, so give the path there" : `${found} instead`}`;
 }
 
 /** Are both libraries there, for this architecture and C library, at a place that can be preloaded? */
