@@ -61,7 +61,7 @@ export function onReady(fd: number, events: number, ready: () => void): () => vo
 
 /** Waits until somebody settles it, as `late` does once the time is over, or the signal is aborted. */
 export async function settled<T>(
-  { promise, reject }: Pick<PromiseWithResolvers<T>, "promise" | "reject">,
+  { promise, reject }: Pick<ReturnType<typeof Promise.withResolvers<T>>, "promise" | "reject">,
   ms: number,
   signal: AbortSignal | undefined,
   late: () => void,
