@@ -10,12 +10,6 @@ import { startedIn, userDirectory } from "./directory.ts";
 import { dispatch } from "./dispatch.ts";
 import { complain } from "./complain.ts";
 
-/* Makes the libraries' directory absolute: it is relative to where the command was started, not to /. */
-function settleLibraryDirectory(): void {
-  const named = process.env["XSOCKET_LIBDIR"];
-  if (named) process.env["XSOCKET_LIBDIR"] = userDirectory(named);
-}
-
 async function main(): Promise<void> {
   const [directoryFd, planFd, ...argv] = process.argv.slice(2);
   speakForCommand();
@@ -23,7 +17,8 @@ async function main(): Promise<void> {
     startedIn(Number(directoryFd));
     // by this name ps(1), pgrep(1) and the logs of servers know it; without a /proc to write to, it keeps Bun's
     tried(() => writeFileSync("/proc/self/comm", "xsocket"));
-    settleLibraryDirectory();
+    const libraries = process.env["XSOCKET_LIBDIR"]; // relative to where the command was started, not to /
+    if (libraries) process.env["XSOCKET_LIBDIR"] = userDirectory(libraries);
     await dispatch(argv, Number(planFd));
   } catch (error) {
     complain(error);

@@ -15,26 +15,19 @@ interface Plan {
   readonly socketFd?: number;
 }
 
-function encode({ programIndex, set }: Plan): Uint8Array {
-  const strings = [String(programIndex), ...Object.entries(set).map(([k, v]) => `${k}=${v}`)];
-  return Buffer.from(strings.map((string) => `${string}\0`).join(""));
-}
-
 /**
  * Tells the launcher what to become once this process has ended.
  *
  * @throws {FailureError} if the plan is too long
  */
-export function sendPlan(planFd: number, plan: Plan): void {
-  const bytes = encode(plan);
+export function sendPlan(planFd: number, { programIndex, set, socketFd }: Plan): void {
+  const strings = [String(programIndex), ...Object.entries(set).map(([k, v]) => `${k}=${v}`)];
+  const bytes = Buffer.from(strings.map((string) => `${string}\0`).join(""));
   if (bytes.byteLength > BYTES_MAX)
     throw new FailureError(
       `the variables for the program take ${bytes.byteLength} bytes and there is room for ${BYTES_MAX}: write ports as ranges, or shorten LD_PRELOAD`,
     );
-  if (plan.socketFd === undefined) writeSync(planFd, bytes);
+  if (socketFd === undefined) writeSync(planFd, bytes);
   else
-    checked(
-      "send the plan",
-      loadSyscalls().sendPacket(planFd, bytes, bytes.byteLength, plan.socketFd),
-    );
+    checked("send the plan", loadSyscalls().sendPacket(planFd, bytes, bytes.byteLength, socketFd));
 }

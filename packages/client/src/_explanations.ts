@@ -1,7 +1,9 @@
 import { worded } from "@xsocket/xbind-native";
 import type { XSocketStep } from "./error.ts";
 
-type Explanations = Partial<Record<XSocketStep, Record<string, readonly [string, string]>>>;
+/** What a code means at a step, and what helps. */
+export type Explanation = readonly [found: string, remedy: string];
+type Explanations = Partial<Record<XSocketStep, Record<string, Explanation>>>;
 
 const NO_MEMORY = [
   "the server, or the system that it is on, has no memory left for a socket",
@@ -31,7 +33,7 @@ const NO_WATCH = [
 ] as const;
 
 /**
- * Found and remedy by step and code. A code may have its own row for abstract names, for a path that begins with "~/", for
+ * The explanations by step and code. A code may have its own row for abstract names, for a path that begins with "~/", for
  * a URL, and for a path at which there is no socket. docs/errors.md has the same texts, with SERVER for the server.
  *
  * @param server the control socket, quoted for a shell

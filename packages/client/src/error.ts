@@ -84,9 +84,8 @@ export class XSocketError extends Error {
 
   constructor(failure: XSocketFailure) {
     const server = failure.server ?? DEFAULT_ADDRESS;
-    const known = explain(failure.step, failure.code, server);
-    const found = failure.found ?? known.found;
-    const remedy = failure.remedy ?? known.remedy;
+    const [meaning, help] = explain(failure.step, failure.code, server);
+    const { found = meaning, remedy = help } = failure;
     const through = failure.step === "options" ? "" : ` through ${server}`;
     super(`cannot ${failure.asked}${through}: ${found} (${failure.code}). ${remedy}`);
     this.code = failure.code;
