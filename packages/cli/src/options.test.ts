@@ -1,12 +1,13 @@
 import { expect, test } from "bun:test";
 import type { ArgsDef } from "citty";
-import { many } from "./command.ts";
+import { many, option } from "./command.ts";
 import { MisuseError } from "./errors.ts";
 import { readArguments } from "./options.ts";
 
 const ARGS = {
   path: { type: "positional", required: false },
-  port: { ...many("PORT", "") },
+  port: many("PORT", ""),
+  mode: option("MODE", ""),
   all: { type: "boolean" },
 } as const satisfies ArgsDef;
 
@@ -37,13 +38,14 @@ test.each([
 });
 
 test.each([
-  [[], undefined, [], false],
-  [["a"], "a", [], false],
-  [["--port", "1", "a", "--port=2", "--all"], "a", ["1", "2"], true],
-  [["--", "-a"], "-a", [], false],
-])("reads %j", async (argv: string[], path, port, all) => {
+  [[], {}],
+  [["a"], { path: "a" }],
+  [["--port", "1", "a", "--port=2", "--all"], { path: "a", port: ["1", "2"], all: true }],
+  [["--mode", "1", "--mode=2"], { mode: "2" }],
+  [["--", "-a"], { path: "-a" }],
+])("reads %j", async (argv: string[], found) => {
   const given: object = await readArguments(argv, ARGS, "");
-  expect(given).toEqual({ path, port, all });
+  expect(given).toEqual({ path: undefined, port: [], mode: undefined, all: false, ...found });
 });
 
 test("explains --socket to a command that takes the control socket as an argument", async () => {
