@@ -54,6 +54,7 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ["doctor --port sctp/53", 2, '"sctp/53" is not a port', "udp/53"],
   ["doctor --port 53/udp", 2, '"53/udp" is not a port'],
   ["doctor --port http", 2, '"http" is not a port', "from 1 to 65535"],
+  ["doctor --port 3000,3001", 2, "repeat --port for more than one"],
   ["doctor --port 0", 2, '"0" is not a port'],
   ["doctor --port 65536", 2, '"65536" is not a port'],
   ["bench --seconds 0.09", 2, "--seconds", "from 0.1 to 60", '"0.09"'],

@@ -24,7 +24,7 @@ function readPort(text: string) {
   const port = Number(digits ?? -1);
   if (digits === undefined || port < 1 || port > PORT_MAX)
     throw new MisuseError(
-      `"${text}" is not a port: give a number from 1 to ${PORT_MAX}, tcp/53 or udp/53`,
+      `"${text}" is not a port: give a number from 1 to ${PORT_MAX}, tcp/53 or udp/53; repeat --port for more than one`,
     );
   return { port, types: typesOf(text) };
 }
