@@ -337,7 +337,7 @@ socket.socket(type=socket.SOCK_DGRAM).sendto(packet, (os.environ['HOST'], int(os
   },
   {
     name: "swtpm",
-    packages: ["swtpm"],
+    packages: ["swtpm", "swtpm-tools"],
     unprivileged: true,
     run: "exec swtpm socket --tpm2 --tpmstate dir=$DIR --seccomp action=kill --flags startup-clear --server type=tcp,port=2321,bindaddr=0.0.0.0 --ctrl type=tcp,port=2322,bindaddr=0.0.0.0",
     port: 2322,
