@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { domainToASCII } from "node:url";
-import { inspect } from "node:util";
-import { SyscallError, tried } from "@xsocket/xbind-native";
+import { shown, SyscallError, tried } from "@xsocket/xbind-native";
 import { type IpAddress, parseIp } from "./_address.ts";
 import { Deadline } from "./_deadline.ts";
 import { misuse, wrongValue } from "./_options.ts";
@@ -172,7 +171,7 @@ async function askLookup(
   const found: unknown = await within(lookup(hostname), request.deadline);
   if (Array.isArray(found) && found.every(isAddress)) return found;
   const remedy = "Return a list of IP addresses, as text.";
-  throw misuse(request.asked, `lookup has returned ${inspect(found)}`, remedy);
+  throw misuse(request.asked, `lookup has returned ${shown(found)}`, remedy);
 }
 
 function isAddress(value: unknown): boolean {
