@@ -123,16 +123,19 @@ test.skipIf(isContained)(
 );
 
 test.skipIf(isContained)(
-  "--check names the protocol of a policy that allows one alone",
+  "--check names TCP under a policy that allows it alone, and not under one that denies it",
   async () => {
     using dir = tempDir();
     const policy = dir.join("policy");
     await Bun.write(policy, '[[rule]]\naction = "allow"\nprotocol = "tcp"\n');
     await using server = await startServer({ place: "own", args: ["--policy", policy] });
-    const says = "needs only TCP, write tcp/ before each port.";
+    const says = "If the program needs only TCP, ask for that alone: --port tcp/3000, or 'tcp/*'";
     expectSentence(await here.run(checked(server.path)), 1, says);
     const narrow = checked(server.path).with(4, "tcp/3000");
     expect(await here.run(narrow)).toEqual({ code: 0, stdout: "ran\n", stderr: "" });
+
+    await using closed = await startServer({ place: "own", args: ["--policy", "/dev/null"] });
+    expectSentence(await here.run(checked(closed.path)), 1, /type stream and dgram\.\n$/);
   },
 );
 

@@ -38,23 +38,22 @@ function warnIfUnreachable(path: string): void {
   else words.warn(failedAt("reach", path, connection, "open the listed ports now").message);
 }
 
-/* A policy may allow one protocol alone, and a port that names none means both. */
-function askedFor(via: string, type: "stream" | "dgram", isNarrow: boolean): OwnedSocket {
+/* A policy may allow TCP alone, and a port that names no protocol means both. TCP is asked for first. */
+function askedFor(via: string, type: "stream" | "dgram", isLater: boolean): OwnedSocket {
   try {
     return xsocketSync({ via, type });
   } catch (error) {
-    if (isNarrow || codeOf(error) !== "EPERM") throw error;
-    const [other, prefix] = type === "dgram" ? ["TCP", "tcp/"] : ["UDP", "udp/"];
-    const remedy = `If the program needs only ${other}, write ${prefix} before each port.`;
+    if (!isLater || codeOf(error) !== "EPERM") throw error;
+    const remedy =
+      "If the program needs only TCP, ask for that alone: --port tcp/3000, or 'tcp/*' for all.";
     throw new FailureError(`${reasonOf(error)} ${remedy}`, { cause: error });
   }
 }
 
 /* Fails, in the client's words, if the server gives no socket of a type that the ports need. */
 function checkHandover(via: string, xbind: string): void {
-  const types = typesOf(xbind);
-  const same = types.map((type) => {
-    using socket = askedFor(via, type, types.length === 1);
+  const same = typesOf(xbind).map((type, index) => {
+    using socket = askedFor(via, type, index > 0);
     const its = cookieOf(socket.fd);
     return its !== undefined && its === ownCookie();
   });
