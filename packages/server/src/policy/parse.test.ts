@@ -141,6 +141,7 @@ describe("invalid policies", () => {
       "[[rule]]\naction = 'allow'\nports = 3000",
       '"ports" is unknown: a policy does not look at po',
     ],
+    ["[[rule]]\naction = 'allow'\nportocol = 'tcp'", 'key "portocol" is unknown: there are name,'],
     ["[[rule]]\naction = 'allow'\nprotocol = 'tcp/53'", 'l "tcp/53" is unknown: a policy does not'],
     ["[[rule]]\naction = 'allow'\nuser = 'mallory'", 'user "mallory" is unknown: /etc/passwd'],
     ["[[rule]]\naction = 'allow'\nuser = 'alice, bob'", 'is unknown: write ["alice","bob"]'],

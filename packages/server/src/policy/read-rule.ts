@@ -99,7 +99,7 @@ class RuleReader {
 }
 
 function helpForKey(key: string): string {
-  if (/port|address/i.test(key)) return NO_PORTS;
+  if (/port(?!o)|address/i.test(key)) return NO_PORTS;
   return `there are ${KEYS.map(([known]) => known).join(", ")}`;
 }
 
