@@ -55,6 +55,17 @@ test("limits a user's connections but not the requests on each", () => {
   expect([12, 14].map((fd) => take(fd))).toEqual([undefined, "connections"]);
 });
 
+test("keeps what a connection counts for if its number is another one's by now", () => {
+  const { lock, words } = lockOf();
+  const counts = new Quotas(createQuotaMemory(DESCRIPTORS), lock);
+  const rule = plainRule("r", { connections: 1 });
+  expect(counts.take(rule, 0, 1000, 10, 1)).toBeUndefined();
+  const asked: (number | undefined)[] = [];
+  expect(counts.close(10, () => asked.push(words[0]) < 0)).toBe(false);
+  expect([asked, words[0]]).toEqual([[1], 0]); // under the lock
+  expect(counts.take(rule, 0, 1000, 11, 1)).toBe("connections");
+});
+
 test("what is forgotten counts no more, and is not given back", async () => {
   const counts = quotas(1);
   const rule = plainRule("r", { socketsPerMinute: 2, connections: 1 });

@@ -73,12 +73,17 @@ export class Quotas {
     }
   }
 
-  /** Gives back what a connection counted for, when it ends. Returns whether it did count. */
-  close(fd: number): boolean {
+  /**
+   * Gives back what a connection counted for, when it ends. Returns whether it did count.
+   *
+   * @param isUnchanged whether its number is not another one's by now. Asked under the lock, without which none
+   * begins to count
+   */
+  close(fd: number, isUnchanged = () => true): boolean {
     if ((this.#held[fd] ?? 0) === 0) return false;
     this.#lock.acquire();
     try {
-      return this.#letGo(fd);
+      return isUnchanged() && this.#letGo(fd);
     } finally {
       this.#lock.release();
     }

@@ -23,7 +23,7 @@ export class Admission {
     this.#connections = connections;
     this.#peer = peer;
     this.#makeRoom = makeRoom;
-    this.#elsewhere = new Elsewhere(context, () => true);
+    this.#elsewhere = new Elsewhere(context, (_fd, isUnchanged) => isUnchanged());
   }
 
   /**

@@ -54,7 +54,9 @@ export class Answerer {
     this.#room = new Room(context, connections);
     this.#stamp = new Stamp(context);
     this.#endGone = endGone;
-    this.#elsewhere = new Elsewhere(context, (gone) => context.judge.ended(gone));
+    this.#elsewhere = new Elsewhere(context, (gone, isUnchanged) =>
+      context.judge.ended(gone, isUnchanged),
+    );
   }
 
   /** Reads one request of a connection and answers it. */

@@ -35,6 +35,16 @@ test("a received socket no longer counts as in flight, and unchanged events cost
   expect(flight.inFlight()).toBe(0);
 });
 
+test("a new connection has its time before other threads take it for one", () => {
+  const memory = createMemory(DESCRIPTORS, 1);
+  const shared = new Shared(memory);
+  using touching = spyOn(Shared.prototype, "touch").mockImplementation((fd) =>
+    expect(shared.get(fd, FIELD.state)).toBe(STATE.free),
+  );
+  connectionsAt(0, memory, {}).connections.open(100);
+  expect(touching).toHaveBeenCalled();
+});
+
 test("evicts an idle connection once and counts it out once", () => {
   const memory = createMemory(DESCRIPTORS, 1);
   const shared = new Shared(memory);

@@ -57,8 +57,8 @@ export class Connections {
     const { shared, options, sys } = this.#context;
     shared.set(fd, FIELD.owner, options.index);
     shared.addConnection(fd);
+    shared.touch(fd, sys.monotonic()); // by which elsewhere.ts tells it from an earlier one of its number
     shared.set(fd, FIELD.state, STATE.busy);
-    shared.touch(fd, sys.monotonic());
     shared.count(options.index, COUNTER.accepted);
   }
 

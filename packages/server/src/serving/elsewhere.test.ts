@@ -19,13 +19,13 @@ interface How {
   readonly takes?: number;
   /** Happens while the kernel is asked. */
   readonly meanwhile?: (shared: Shared) => void;
-  readonly uncount?: (fd: number) => boolean;
+  readonly uncount?: (fd: number, isUnchanged: () => boolean) => boolean;
 }
 
 /** What thread 0 finds, with connections of account 5 by default, on a kernel and clock of our own. */
 function elsewhere(fds: readonly number[], how: How) {
   const { gone, unread = [], threads = 2, takes = 0 } = how;
-  const { meanwhile = () => {}, uncount = () => true } = how;
+  const { meanwhile = () => {}, uncount = (_, isUnchanged) => isUnchanged() } = how;
   const asked: number[] = [];
   let now = 100;
   const context = threadContext(threadOptions(createMemory(DESCRIPTORS, 2), DESCRIPTORS), {

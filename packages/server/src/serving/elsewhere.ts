@@ -10,20 +10,25 @@ const CALLS_MAX = 4; // in one search
 const SPARED = 20; // times as long as the search took
 
 /**
+ * Takes one that is over out of the count that is full. False if it was not in that, or if by now its number
+ * is that of another connection, which `isUnchanged` tells.
+ */
+type Uncount = (fd: number, isUnchanged: () => boolean) => boolean;
+
+/**
  * Finds connections of other threads that are over: their clients have gone, or they were evicted. Such a
  * connection counts until its own thread comes to closing it, and somebody would be refused, or closed, for it.
  */
 export class Elsewhere {
   readonly #context: Context;
-  readonly #uncount: (fd: number) => boolean;
+  readonly #uncount: Uncount;
   readonly #pairs = new Int32Array(new ArrayBuffer(MAX * 8));
   readonly #since = new Float64Array(MAX);
   readonly #fullUntil = new Recent<number>();
   #last = 0; // the connection that was looked at last
   #tookMs = 0; // the last search
 
-  /** @param uncount takes one that is over out of the count that is full; false if it was not in that */
-  constructor(context: Context, uncount: (fd: number) => boolean) {
+  constructor(context: Context, uncount: Uncount) {
     this.#context = context;
     this.#uncount = uncount;
   }
@@ -87,7 +92,7 @@ export class Elsewhere {
     for (let i = 0; i < count; i++) {
       const fd = this.#pairs[2 * i] ?? 0;
       const hasHungUp = ((this.#pairs[2 * i + 1] ?? 0) & POLLHUP) !== 0;
-      if (this.#isOver(fd, hasHungUp) && this.#isUnchanged(fd, i) && this.#uncount(fd)) found++;
+      if (this.#isOver(fd, hasHungUp) && this.#uncount(fd, () => this.#isUnchanged(fd, i))) found++;
     }
     return found;
   }

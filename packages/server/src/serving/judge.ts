@@ -96,9 +96,13 @@ export class Judge {
     return firstMatch(this.#policy, peer, { kind: "status" })?.allow === true;
   }
 
-  /** Forgets a connection that has ended. Returns whether it counted. */
-  ended(fd: number): boolean {
-    return this.#quotas.close(fd);
+  /**
+   * Forgets a connection that has ended. Returns whether it counted.
+   *
+   * @param isUnchanged where its own thread may close it meanwhile: whether its number is not another one's by now
+   */
+  ended(fd: number, isUnchanged?: () => boolean): boolean {
+    return this.#quotas.close(fd, isUnchanged);
   }
 
   #unruled(request: SocketRequest): number {
