@@ -6,7 +6,7 @@
  * account is a row for each user id (accounts.ts), replies are in flight.ts, a thread has a row of
  * descriptors and a row of counters. Here is what lies where; shared.ts reads and writes it.
  * Only the thread that owns a connection uses its descriptor, except to ask by SIOCOUTQ or poll(2), which any thread
- * may. For anything else, other threads put the connection into its owner's inbox.
+ * may. For anything else, other threads put the connection into its owner's inbox (docs/decisions/0006-inboxes.md).
  */
 import { type AccountMemory, createAccounts } from "./accounts.ts";
 
