@@ -5,9 +5,9 @@ import { MisuseError } from "./errors.ts";
 import { readArguments } from "./options.ts";
 
 const ARGS = {
-  path: { type: "positional", required: false },
+  path: { type: "positional", default: "here" },
   port: many("PORT", ""),
-  mode: option("MODE", ""),
+  mode: { ...option("MODE", ""), default: "0" },
   all: { type: "boolean" },
 } as const satisfies ArgsDef;
 
@@ -45,7 +45,7 @@ test.each([
   [["--", "-a"], { path: "-a" }],
 ])("reads %j", async (argv: string[], found) => {
   const given: object = await readArguments(argv, ARGS, "");
-  expect(given).toEqual({ path: undefined, port: [], mode: undefined, all: false, ...found });
+  expect(given).toEqual({ path: "here", port: [], mode: "0", all: false, ...found });
 });
 
 test("explains --socket to a command that takes the control socket as an argument", async () => {
