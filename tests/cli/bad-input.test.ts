@@ -24,7 +24,7 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ["serve --metrics=~/metrics /no/s", 2, "~/metrics", "$HOME/metrics"],
   ["serve unix:/run/xsocket/control", 2, "give a path, or @name", 'without "unix:"'],
   ["serve file:///run/xsocket/control", 2, "give a path, or @name", 'without "file:"'],
-  ["doctor http://localhost:3000", 2, "give a path, or @name", 'without "http:"'],
+  ["doctor https://localhost", 2, "give a path, or @name", 'without "https:"'],
   ["run --port 1 --socket unix:@name -- true", 2, "give a path, or @name", 'without "unix:"'],
   ["serve start", 2, 'leave "start" out', "./start"],
   ["serve new/", 2, "new/ ends in a slash", "the path of a file"],
