@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { getEventListeners } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { fetchVia, listen, serve } from "@xsocket/client";
@@ -189,6 +190,17 @@ test("fetch rejects what it cannot do through the target, with an error code", a
     await expect(there(at, options)).rejects.toMatchObject({ name: "XSocketError", code });
   const signal = AbortSignal.abort();
   await expect(there(url, { signal })).rejects.toMatchObject({ name: "AbortError" });
+});
+
+test("an answer that has been read leaves no listener on the signal", async () => {
+  await using server = await startServer();
+  using web = await serve({ via: server.path, hostname: "127.0.0.1", port: 0, fetch: answer });
+  using there = fetchVia(server.path);
+  const { signal } = new AbortController();
+  const response = await there(`http://127.0.0.1:${web.port}/large`, { signal });
+  expect((await response.text()).length).toBe(3_000_000);
+  const left = () => getEventListeners(signal, "abort").length;
+  await eventually("no listener", () => left() === 0);
 });
 
 test("a fetch whose peer never answers the TLS handshake ends after timeoutMs", async () => {
