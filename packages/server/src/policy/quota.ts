@@ -79,11 +79,11 @@ export class Quotas {
    * @param isUnchanged whether its number is not another one's by now. Asked under the lock, without which none
    * begins to count
    */
-  close(fd: number, isUnchanged = () => true): boolean {
+  close(fd: number, isUnchanged?: () => boolean): boolean {
     if ((this.#held[fd] ?? 0) === 0) return false;
     this.#lock.acquire();
     try {
-      return isUnchanged() && this.#letGo(fd);
+      return isUnchanged?.() !== false && this.#letGo(fd);
     } finally {
       this.#lock.release();
     }
