@@ -73,6 +73,15 @@ describe("one socket", () => {
     expect(error.message).toContain("policy");
   });
 
+  test.skipIf(isContained)("for ping names the sysctl that a new namespace lacks", async () => {
+    const policy = '[[rule]]\naction = "allow"\nprotocol = "icmp"\n';
+    await using server = await startServer({ place: "own", policy });
+    const icmp = xsocket({ via: server.path, type: "dgram", protocol: 1 });
+    const error = await rejection(icmp);
+    expect(error).toMatchObject({ code: "EACCES", step: "ask" });
+    expect(error.remedy).toContain("net.ipv4.ping_group_range");
+  });
+
   test("sets no timer past the range of setTimeout if idleMs is huge", async () => {
     await using server = await startServer();
     using session = new Session({ via: server.path, idleMs: 1e300 });

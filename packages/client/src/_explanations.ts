@@ -130,7 +130,7 @@ export const explanations = (server: string): Explanations => ({
     ],
     EACCES: [
       "the server is not allowed to make this kind of socket, or SELinux keeps it from this program",
-      "Ask for an IPv4 or IPv6 stream or dgram socket, or give the server the capability that it lacks; under SELinux let this program use the server's sockets, as ausearch -m avc names them.",
+      "For ping (icmp, icmpv6) let net.ipv4.ping_group_range of the target namespace include a group of the server; under SELinux let the server make such a socket and this program use it, as ausearch -m avc names them.",
     ],
     ETIMEDOUT: [
       "the server did not answer in time",
