@@ -234,6 +234,7 @@ action = "allow"`;
     [["policy", "test", "/dev/null", "--user", "root", "--uid", "5"], 2, "give only one of them"],
     [["policy", "test", "/dev/null", "--uid", "1", "--type", "x"], 2, '--type "x" is unknown'],
     [["policy", "test", "/dev/null", "--uid", "1", "--type", "udp"], 2, "say --protocol udp"],
+    [["policy", "test", "/dev/null", "--uid", "1", "--family", "6"], 2, "say --family AF_INET6"],
     [["policy", "test", "/dev/null", "--uid", "1", "--type", "99"], 2, "and numbers up to 15"],
     [["policy", "test", "/dev/null", "--user", "no-such"], 2, 'there is no user "no-such"'],
     [["policy", "test", "/dev/null", "--uid", "1", "--gid", "-1"], 2, "needs a value"],

@@ -16,6 +16,7 @@ import {
   keyOf,
   knownOf,
   lateWarning,
+  meantBy,
   type Names,
   numberOf,
   type Policy,
@@ -65,8 +66,9 @@ function number(names: Names, name: string, value: string | undefined, absent: n
   if (value === undefined) return absent;
   const found = numberOf(names, value);
   if (found !== undefined) return found;
-  const other = keyOf(value);
-  const help = other === undefined ? knownOf(names) : `say --${other} ${value}`;
+  const meant = meantBy(names, value);
+  const other = meant === undefined ? keyOf(value) : name;
+  const help = other === undefined ? knownOf(names) : `say --${other} ${meant ?? value}`;
   throw new MisuseError(`--${name} "${value}" is unknown: ${help}`);
 }
 

@@ -4,7 +4,16 @@ export * from "./describe.ts";
 export * from "./error.ts";
 export { type IdRange, parseIds } from "./ids.ts";
 export { type Asked, type Asker, type Mismatch, typeOfProtocol } from "./match.ts";
-export { FAMILIES, keyOf, knownOf, type Names, numberOf, PROTOCOLS, TYPES } from "./names.ts";
+export {
+  FAMILIES,
+  keyOf,
+  knownOf,
+  meantBy,
+  type Names,
+  numberOf,
+  PROTOCOLS,
+  TYPES,
+} from "./names.ts";
 export * from "./parse.ts";
 export { QUOTA_MAX } from "./read-rule.ts";
 export { plainRule, type Policy, type Rule, type RuleKind } from "./rule.ts";

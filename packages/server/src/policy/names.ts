@@ -30,6 +30,8 @@ export interface Names {
   readonly values: ReadonlyMap<string, number>;
   /** The largest number that can be asked for. */
   readonly most: number;
+  /** Words that are refused, since they are written for the value of this name. */
+  readonly mistaken?: ReadonlyMap<string, string>;
 }
 
 /** The families of address_families(7) that a rule may name. */
@@ -54,6 +56,14 @@ export const FAMILIES: Names = {
     ["MCTP", 45],
   ]),
   most: Infinity,
+  /* As --family of "xsocket open" and the SDK have them. The families 4 and 6 are others, and ipv6 is a protocol: a
+     rule about these would let IPv6 pass. */
+  mistaken: new Map([
+    ["4", "AF_INET"],
+    ["6", "AF_INET6"],
+    ["IPV4", "AF_INET"],
+    ["IPV6", "AF_INET6"],
+  ]),
 };
 
 /** The types of socket(2). */
@@ -101,11 +111,18 @@ export const PROTOCOLS: Names = {
 };
 
 /** Finds the number behind a name, with or without its prefix and in any case; a number stands for itself. */
-export function numberOf({ prefix, values, most }: Names, word: string): number | undefined {
+export function numberOf(names: Names, word: string): number | undefined {
+  const { prefix, values, most } = names;
+  if (meantBy(names, word) !== undefined) return undefined;
   if (/^\d{1,9}$/.test(word)) return Number(word) <= most ? Number(word) : undefined;
   const upper = word.toUpperCase().replaceAll("-", "");
   const bare = upper.startsWith(prefix) ? upper.slice(prefix.length) : upper;
   return values.get(bare);
+}
+
+/** The name of what a word was written for that {@link numberOf} therefore refuses. */
+export function meantBy({ mistaken }: Names, word: string): string | undefined {
+  return mistaken?.get(word.toUpperCase());
 }
 
 /** Which of the three a word names, for one that was given as another, as in type = "tcp". */

@@ -1,6 +1,15 @@
 import type { Accounts } from "./accounts.ts";
 import { ID_MAX, type IdRange, parseIds } from "./ids.ts";
-import { FAMILIES, keyOf, knownOf, type Names, numberOf, PROTOCOLS, TYPES } from "./names.ts";
+import {
+  FAMILIES,
+  keyOf,
+  knownOf,
+  meantBy,
+  type Names,
+  numberOf,
+  PROTOCOLS,
+  TYPES,
+} from "./names.ts";
 import { type Rule, RULE_KINDS, type RuleKind } from "./rule.ts";
 import { type Table, words } from "./values.ts";
 
@@ -84,7 +93,8 @@ class RuleReader {
   }
 
   numbers(key: Key, names: Names): readonly number[] | undefined {
-    const help = (word: string) => ofAnotherKey(word) ?? ofPorts(word) ?? knownOf(names);
+    const help = (word: string) =>
+      ofOtherName(names, word) ?? ofAnotherKey(word) ?? ofPorts(word) ?? knownOf(names);
     return this.list(key, (word) => numberOf(names, word), help);
   }
 
@@ -112,6 +122,11 @@ function ofPorts(word: string): string | undefined {
 function asList(text: string): string | undefined {
   const parts = text.split(/\s*,\s*/);
   return parts.length > 1 ? `write ${JSON.stringify(parts)}` : undefined;
+}
+
+function ofOtherName(names: Names, word: string): string | undefined {
+  const name = meantBy(names, word);
+  return name && `write "${name}"`;
 }
 
 function ofAnotherKey(word: string): string | undefined {
