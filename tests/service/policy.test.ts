@@ -98,10 +98,10 @@ describe("policy", () => {
 
   test("check warns of a rule that allows no socket that there is", async () => {
     const allow = (...keys: string[]) => ruleText('action = "allow"', ...keys);
-    const streams = allow('type = "stream"', 'protocol = ["udp", "udplite"]');
+    const streams = allow('type = "stream"', 'protocol = ["udp", "icmp"]');
     expect(await checked(allow('protocol = "udp"'), streams)).toMatchObject({
       stderr:
-        "xsocket: warning: rule 2 allows nothing, since no SOCK_STREAM socket has the protocol IPPROTO_UDP,IPPROTO_UDPLITE: leave its type or its protocol out\n",
+        "xsocket: warning: rule 2 allows nothing, since no SOCK_STREAM socket has the protocol IPPROTO_UDP,IPPROTO_ICMP: leave its type or its protocol out\n",
       code: 0,
     });
     const fine = [
@@ -151,6 +151,11 @@ action = "allow"`;
       ["--uid", "7", "--gid", "42", "--type", "raw", "--protocol", "icmp"],
       "AF_INET SOCK_RAW IPPROTO_ICMP for uid 7: granted by ping for group 42",
       0,
+    ],
+    [
+      ["--uid", "7", "--gid", "42", "--protocol", "icmp"],
+      "AF_INET SOCK_DGRAM IPPROTO_ICMP for uid 7: refused since no rule matches",
+      1,
     ],
     [
       ["--uid", "7", "--protocol", "udp"],

@@ -17,6 +17,8 @@ import { holdsAny, holdsId, NOBODY } from "./ids.ts";
 import {
   AF_SMC,
   IPPROTO_DCCP,
+  IPPROTO_ICMP,
+  IPPROTO_ICMPV6,
   IPPROTO_SCTP,
   IPPROTO_SMC,
   SOCK_DCCP,
@@ -62,6 +64,8 @@ const ONLY_TYPE = new Map<number, number>([
   [IPPROTO_SMC, SOCK_STREAM],
   [IPPROTO_UDP, SOCK_DGRAM],
   [IPPROTO_UDPLITE, SOCK_DGRAM],
+  [IPPROTO_ICMP, SOCK_DGRAM],
+  [IPPROTO_ICMPV6, SOCK_DGRAM],
   [IPPROTO_DCCP, SOCK_DCCP],
 ]);
 

@@ -18,7 +18,9 @@ import {
 /** The legacy type that socket(2) turns into AF_PACKET: packet(7). */
 export const SOCK_PACKET = 10;
 export const SOCK_DCCP = 6;
+export const IPPROTO_ICMP = 1;
 export const IPPROTO_DCCP = 33;
+export const IPPROTO_ICMPV6 = 58;
 export const IPPROTO_SCTP = 132;
 export const AF_SMC = 43;
 export const IPPROTO_SMC = 256;
@@ -85,7 +87,7 @@ export const TYPES: Names = {
 export const PROTOCOLS: Names = {
   prefix: "IPPROTO_",
   values: new Map([
-    ["ICMP", 1],
+    ["ICMP", IPPROTO_ICMP],
     ["IGMP", 2],
     ["IPIP", 4],
     ["TCP", IPPROTO_TCP],
@@ -96,7 +98,7 @@ export const PROTOCOLS: Names = {
     ["GRE", 47],
     ["ESP", 50],
     ["AH", 51],
-    ["ICMPV6", 58],
+    ["ICMPV6", IPPROTO_ICMPV6],
     ["OSPF", 89],
     ["PIM", 103],
     ["L2TP", 115],
