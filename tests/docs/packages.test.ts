@@ -1,14 +1,14 @@
 /* `cmake --install` installs what docs/packages.md lists. */
 import { expect, test } from "bun:test";
 import { dirname, join } from "node:path";
-import { here, ROOT, tempDir, textOf } from "../harness/index.ts";
+import { here, ROOT, startServer, tempDir, textOf } from "../harness/index.ts";
 import { INSTALL_MS, succeed } from "../harness/install.ts";
 import { blocksOf } from "./blocks.ts";
 
 const { version }: { version: string } = JSON.parse(textOf("package.json"));
 
-/* makepkg's flags have a fortify level of their own, and a later compiler may warn of more. */
-const CFLAGS = "-O2 -Wp,-D_FORTIFY_SOURCE=3 -Wpadded";
+/* makepkg's and Fedora's flags have a fortify level of their own, and a later compiler may warn of more. */
+const CFLAGS = "-O2 -flto=auto -fexceptions -Wp,-D_FORTIFY_SOURCE=3 -Wpadded";
 
 test(
   "docs/packages.md lists exactly the installed files",
@@ -41,6 +41,13 @@ test(
     await Bun.write(foreign, "");
     const { stdout: found } = await succeed([join(usr, "bin/xsocket"), "lib", "xbind"]);
     expect(found).toBe(`${join(usr, "LIBDIR/libxbind.so")}\n`);
+
+    const program = dir.join("alternate_stack");
+    const source = join(ROOT, "tests/programs/alternate_stack.c");
+    await succeed(["gcc", "-Wall", "-Wextra", "-Werror", "-o", program, source]);
+    await using server = await startServer();
+    const preloaded = { LD_PRELOAD: found.trim(), XSOCKET: server.path, XBIND: "0" };
+    await succeed([program], { env: preloaded });
 
     for (const script of ["main.js", "_worker.ts"]) {
       const run = [join(usr, "lib/xsocket/bun"), join(usr, "lib/xsocket", script)];

@@ -6,7 +6,6 @@ get_target_property(XSOCKET_CORE_SOURCES xsocket_core SOURCES)
 add_library(xsocket_parts OBJECT ${XSOCKET_CORE_SOURCES} src/xsocket/xsocket.c)
 target_include_directories(xsocket_parts PRIVATE src include)
 target_link_libraries(xsocket_parts PRIVATE xsocket_flags)
-target_compile_options(xsocket_parts PRIVATE -fno-lto)
 
 # The compiler may need flags that name the machine here, too. A flag that brings a library would put
 # that into the object in spite of -nostdlib, and one for the linker is meant for programs.
