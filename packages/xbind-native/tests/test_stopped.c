@@ -100,6 +100,25 @@ static void test_copy_closed_once_moved(void)
 	CHECK_EQ(is_ready(watched.set), !pair_preloaded());
 }
 
+/* Acts once the socket has moved, when the library is about to give its copy the new one. */
+static void put_another_at_copy_late(void)
+{
+	watched.is_early = pair_port(watched.fd) == 0;
+	if (!watched.is_early)
+		put_consume(eventfd(1, EFD_CLOEXEC), copy);
+}
+
+/* A file that takes the number of a copy just before the copy is replaced stays there. */
+static void test_copy_closed_last(void)
+{
+	uint64_t count;
+
+	watched.fd = pair_socket(SOCK_STREAM);
+	copy = dup(watched.fd);
+	run_watched_or_after(bind_watched, SYS_epoll_ctl, EPOLL_CTL_ADD, put_another_at_copy_late);
+	CHECK_EQ(read(copy, &count, sizeof(count)), (ssize_t)sizeof(count));
+}
+
 /* After an EPOLLONESHOT has fired, the file that has taken the number can be registered. */
 static void test_closed_once_fired(void)
 {
@@ -377,6 +396,7 @@ int main(void)
 	RUN_BY(child_run, test_closed_at_removal);
 	RUN_BY(child_run, test_closed_once_moved);
 	RUN_BY(child_run, test_copy_closed_once_moved);
+	RUN_BY(child_run, test_copy_closed_last);
 	RUN_BY(child_run, test_closed_once_fired);
 	RUN_BY(child_run, test_closed_for_good);
 	RUN_BY(child_run, test_closed_before);

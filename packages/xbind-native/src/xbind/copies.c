@@ -50,17 +50,14 @@ static bool replace(socket_key old, uint64_t inode, int copy, int fd)
 	const struct lock_turn turn = claim_number(copy);
 	struct epollset_move move;
 	const int detached = epollset_detach(copy, old, inode, &move);
-	int flags = sys_fcntl(copy, F_GETFD, 0), rc = 0;
-	bool are_more = true;
+	const int flags = sys_fcntl(copy, F_GETFD, 0), watch = copies_watch(copy);
+	/* Asked last, since another thread may have closed the number and reused it. */
+	const bool is_copy = key_of(copy) == old;
+	const int rc = is_copy ? renumber(fd, copy, flags & FD_CLOEXEC ? O_CLOEXEC : 0) : 0;
+	const bool are_more = copies_exist_consume(watch) || !is_copy;
 
-	/* Checked again, since another thread may have closed the number and reused it. */
-	if (key_of(copy) == old) {
-		const int watch = copies_watch(copy);
-
-		rc = renumber(fd, copy, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
-		are_more = copies_exist_consume(watch);
+	if (is_copy)
 		epollset_attach(copy, rc == 0 ? fd : copy, &move);
-	}
 	lock_leave(&turn);
 	log_lost(copy, "registration in an epoll set", detached);
 	log_lost(copy, "copy of the socket", rc);
