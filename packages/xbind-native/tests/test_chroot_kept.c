@@ -151,6 +151,13 @@ static void test_late(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
+/* Another thread is about to make a connection of its own, since none is kept yet. */
+static void test_entered_beside(void)
+{
+	run_watched(bind_slowly, SYS_socket, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	            enter_jail);
+}
+
 /* A child that another thread forks must not inherit the socket that the server has sent. */
 static void fork_beside(void)
 {
@@ -276,8 +283,10 @@ int main(void)
 	} else {
 		RUN_BY(run_jailed, test_kept);
 		RUN_BY(run_jailed, test_closed);
-		if (forbid_works())
+		if (forbid_works()) {
 			RUN_BY(run_jailed, test_unknown);
+			RUN_BY(run_jailed, test_entered_beside);
+		}
 		RUN_BY(run_jailed, test_low_limit);
 		RUN_BY(run_jailed, test_full);
 	}

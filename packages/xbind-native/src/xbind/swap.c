@@ -80,6 +80,12 @@ static int ask_again(const struct wire_request *request, const struct deadline *
 	return rc;
 }
 
+/* Asks on the kept connection. Return: the new socket, -ENOTCONN where there is no connection. */
+static int ask_kept(const struct wire_request *request, const struct deadline *deadline)
+{
+	return flight_add(fd_beyond_standard(kept_request(request, deadline)));
+}
+
 /*
  * Gets a new socket, and surveys the old one meanwhile. Both the socket and the connection on which
  * the server was asked, -1 where it is the kept one, are in flight.
@@ -90,18 +96,17 @@ static int target_socket(int old, const struct swap_call *call, struct survey *r
 	const struct kind *kind = &call->kind;
 	const struct wire_request request = {kind->domain, kind->type, kind->protocol};
 	struct deadline deadline = deadline_in(config_wait_ms());
-	CLEANUP_FLIGHT int new_fd =
-	    flight_add(fd_beyond_standard(kept_request(&request, &deadline)));
-	int rc;
+	CLEANUP_FLIGHT int new_fd = ask_kept(&request, &deadline);
+	int rc = new_fd == -ENOTCONN ? ask(&request, &deadline, conn) : new_fd;
 
-	if (new_fd < 0 && new_fd != -ENOTCONN)
-		return new_fd;
-	if (new_fd < 0) {
-		rc = ask(&request, &deadline, conn);
-		if (rc < 0)
-			return rc;
-		sys_shutdown(*conn, SHUT_WR);
+	if (rc < 0 && new_fd == -ENOTCONN) { /* another thread may have called chroot(2) */
+		new_fd = ask_kept(&request, &deadline);
+		rc = new_fd == -ENOTCONN ? rc : new_fd;
 	}
+	if (rc < 0)
+		return rc;
+	if (new_fd < 0)
+		sys_shutdown(*conn, SHUT_WR);
 	rc = survey_take(old, kind, call->key, ret_survey);
 	if (rc < 0)
 		return rc;
