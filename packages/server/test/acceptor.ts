@@ -57,13 +57,13 @@ export function acceptFrom(accept: () => number, how: How = {}) {
   if (elsewhere.length > 0) for (const thread of [0, 1]) shared.setThread(thread, THREAD.serves, 1);
   const beside = new Connections({ ...context, options: { ...options, index: 1 } });
   for (const fd of elsewhere) openIdle(beside, fd);
-  const serve = (fd: number) => {
-    served.push(fd);
-    if (idle) connections.release(fd, STATE.idle);
-  };
-  const peer = new Peer(sys, shared);
-  const over = () => makeRoom(connections, served);
-  const acceptor = new Acceptor(context, connections, peer, over, serve);
+  const acceptor = new Acceptor(context, connections, new Peer(sys, shared), {
+    first(fd) {
+      served.push(fd);
+      if (idle) connections.release(fd, STATE.idle);
+    },
+    makeRoom: () => makeRoom(connections, served),
+  });
   for (let i = 0; i < times; i++) acceptor.accept(ACCEPTS);
   const refused = shared.sum(COUNTER.refusedConnections);
   return { acceptor, closed, said, served, refused, connections: shared.connections() };

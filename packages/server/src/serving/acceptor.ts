@@ -16,6 +16,7 @@ import type { Connections } from "./connections.ts";
 import type { Peer } from "./peer.ts";
 import { forNow, isScarcity } from "./scarce.ts";
 import type { Context } from "./thread.ts";
+import type { Turns } from "./turns.ts";
 
 /** The epoll data of the listening socket and of the eventfd: no descriptor has these numbers. */
 export const LISTEN_DATA = 0x7ffffffe;
@@ -31,28 +32,22 @@ const PAUSE_MS = 100; // after accept failed for want of descriptors or memory
 export class Acceptor {
   readonly #context: Context;
   readonly #admission: Admission;
-  readonly #makeRoom: () => number;
-  readonly #serve: (fd: number) => void;
+  readonly #turns: Pick<Turns, "first" | "makeRoom">;
   readonly #packet = new Uint8Array(new ArrayBuffer(REQUEST_BYTES));
   #listens: boolean; // true in one thread, until the socket is lost
   #pausedUntil = 0;
   #isFailing = false; // since the last one that was accepted
 
-  /**
-   * @param makeRoom closes connections whose clients have gone, and tells how many
-   * @param serve takes on a connection that is open now; it does not throw
-   */
+  /** @param turns takes on the connections that are open now */
   constructor(
     context: Context,
     connections: Connections,
     peer: Peer,
-    makeRoom: () => number,
-    serve: (fd: number) => void,
+    turns: Pick<Turns, "first" | "makeRoom">,
   ) {
     this.#context = context;
-    this.#admission = new Admission(context, connections, peer, makeRoom);
-    this.#makeRoom = makeRoom;
-    this.#serve = serve;
+    this.#admission = new Admission(context, connections, peer, turns);
+    this.#turns = turns;
     // several threads would wake each other for nothing, and one keeps up with a minimal server in C
     this.#listens = context.options.index === 0;
     if (!this.#listens) return;
@@ -138,14 +133,14 @@ export class Acceptor {
     if (fd >= 0) {
       this.#isFailing = false;
       const error = this.#admission.admit(fd);
-      if (error === 0) this.#serve(fd);
+      if (error === 0) this.#turns.first(fd);
       else this.#refuse(fd, error);
       return true;
     }
     if (fd === -errno.EAGAIN) return false;
     if (fd === -errno.ECONNABORTED || fd === -errno.EINTR) return true;
     if (!isScarcity(errnoName(-fd))) this.#pause(-fd);
-    else if (this.#makeRoom() > 0) return true;
+    else if (this.#turns.makeRoom() > 0) return true;
     else this.#useSpare(-fd);
     return false;
   }

@@ -5,6 +5,7 @@ import type { Connections } from "./connections.ts";
 import { Elsewhere } from "./elsewhere.ts";
 import { describePeer, type Peer } from "./peer.ts";
 import type { Context } from "./thread.ts";
+import type { Turns } from "./turns.ts";
 
 /* Connections of root and the server's own user beyond maxConnections, so that they can still ask for the status. */
 const SPARE_CONNECTIONS = 8;
@@ -14,15 +15,19 @@ export class Admission {
   readonly #context: Context;
   readonly #connections: Connections;
   readonly #peer: Peer;
-  readonly #makeRoom: () => number;
+  readonly #turns: Pick<Turns, "makeRoom">;
   readonly #elsewhere: Elsewhere;
 
-  /** @param makeRoom closes connections whose clients have gone, and tells how many */
-  constructor(context: Context, connections: Connections, peer: Peer, makeRoom: () => number) {
+  constructor(
+    context: Context,
+    connections: Connections,
+    peer: Peer,
+    turns: Pick<Turns, "makeRoom">,
+  ) {
     this.#context = context;
     this.#connections = connections;
     this.#peer = peer;
-    this.#makeRoom = makeRoom;
+    this.#turns = turns;
     this.#elsewhere = new Elsewhere(context, (_fd, isUnchanged) => isUnchanged());
   }
 
@@ -68,7 +73,7 @@ export class Admission {
    * @param among the account that they are of, -1 for any
    */
   #makesRoom(among: () => number, over: () => number): boolean {
-    while (over() > 0 && this.#makeRoom() > 0);
+    while (over() > 0 && this.#turns.makeRoom() > 0);
     for (let needed = over(); needed > 0; needed = over()) {
       const account = among(); // some of this user's own may have been over
       if (this.#elsewhere.hasRoom(account, needed)) return true;

@@ -21,7 +21,6 @@ import {
 import { THREAD, TOTAL } from "../memory/memory.ts";
 import { Shared } from "../memory/shared.ts";
 import { ACCEPTS, Acceptor, LISTEN_DATA, WAKE_DATA } from "./acceptor.ts";
-import { Answerer } from "./answer.ts";
 import { Connections } from "./connections.ts";
 import { Judge } from "./judge.ts";
 import { Look } from "./look.ts";
@@ -84,15 +83,8 @@ export class Loop {
     this.#channel = channel;
     this.#orders = options.orders;
     this.#connections = new Connections(context);
-    const turns: Turns = new Turns(
-      context,
-      this.#connections,
-      new Answerer(context, this.#connections, peer, () => turns.endGone()),
-    );
-    const makeRoom = () => turns.makeRoom();
-    const serve = (fd: number) => turns.first(fd);
-    this.#turns = turns;
-    this.#acceptor = new Acceptor(context, this.#connections, peer, makeRoom, serve);
+    this.#turns = new Turns(context, this.#connections, peer);
+    this.#acceptor = new Acceptor(context, this.#connections, peer, this.#turns);
     this.#tick = new Tick(sys, shared, options.index, say);
     this.#look = new Look(
       () => sys.monotonic(),

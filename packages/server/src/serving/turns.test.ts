@@ -27,7 +27,6 @@ import { createMemory, FIELD, FIELDS, STATE, THREAD } from "../memory/memory.ts"
 import { Shared } from "../memory/shared.ts";
 import { reclaim } from "../pool/reclaim.ts";
 import { LISTEN_DATA, WAKE_DATA } from "./acceptor.ts";
-import { Answerer } from "./answer.ts";
 import { Connections } from "./connections.ts";
 import { Peer } from "./peer.ts";
 import type { Order } from "./thread.ts";
@@ -255,8 +254,7 @@ test.each(LOOKS)("%s() closes connections that have gone, and no others", (look)
   });
   const { shared } = context;
   const connections = new Connections(context);
-  const peer = new Peer(context.sys, shared);
-  const turns = new Turns(context, connections, new Answerer(context, connections, peer, () => 0));
+  const turns = new Turns(context, connections, new Peer(context.sys, shared));
   [...gone, ...there].forEach(([, state, unread], i) => {
     connections.open(100 + i);
     shared.flight.setUnread(100 + i, unread);

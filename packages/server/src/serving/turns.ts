@@ -8,11 +8,12 @@
  */
 import { EPOLLHUP, POLLIN, SHUT_RD } from "@xsocket/xbind-native";
 import { FIELD, STATE, THREAD } from "../memory/memory.ts";
-import { type Answerer, TURN } from "./answer.ts";
+import { Answerer, TURN } from "./answer.ts";
 import { type Connections, hasHungUp } from "./connections.ts";
 import { Crowd } from "./crowd.ts";
 import { Fairness } from "./fairness.ts";
 import { Newcomers } from "./newcomers.ts";
+import type { Peer } from "./peer.ts";
 import type { Context } from "./thread.ts";
 
 const LOOKED_AT = 64; // events in one look for clients that have gone
@@ -36,11 +37,11 @@ export class Turns {
   readonly #fairness: Fairness;
   readonly #ready = new Uint32Array(new ArrayBuffer(LOOKED_AT * 8));
 
-  constructor(context: Context, connections: Connections, answerer: Answerer) {
+  constructor(context: Context, connections: Connections, peer: Peer) {
     const { sys, shared } = context;
     this.#context = context;
     this.#connections = connections;
-    this.#answerer = answerer;
+    this.#answerer = new Answerer(context, connections, peer, () => this.endGone());
     this.#newcomers = new Newcomers(sys, connections, (fd) => this.#serveGuarded(fd));
     this.#crowd = new Crowd(() => sys.monotonic());
     this.#fairness = new Fairness(
@@ -80,7 +81,7 @@ export class Turns {
     }
   }
 
-  /** Gives a new connection its first turn. It waits for settle() where it has been answered. */
+  /** Gives a new connection its first turn. It waits for settle() where it has been answered. Does not throw. */
   first(fd: number): void {
     try {
       const turn = this.#answerer.turn(fd);
@@ -97,12 +98,17 @@ export class Turns {
     this.#newcomers.settle();
   }
 
-  /** Closes connections whose clients have gone by now, since others would be refused for them. Returns how many. */
+  /**
+   * Closes connections whose clients have gone by now, since others would be refused for them. Begins no turn, so it
+   * may be called in the middle of one.
+   *
+   * @returns how many
+   */
   endGone(): number {
     return this.#newcomers.endGone() + this.#endReady();
   }
 
-  /** The same, and lets new connections that have been answered go on: so those that are idle can be evicted. */
+  /** The same between turns: also lets new connections that have been answered go on, so that idle ones can be evicted. */
   makeRoom(): number {
     return this.#newcomers.settle() + this.#endReady();
   }
