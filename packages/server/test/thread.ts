@@ -6,6 +6,7 @@ import { DEFAULT_POLICY } from "../src/policy/builtin.ts";
 import { createQuotaMemory } from "../src/policy/quota.ts";
 import type { Policy } from "../src/policy/rule.ts";
 import { Connections } from "../src/serving/connections.ts";
+import { Idle } from "../src/serving/idle.ts";
 import { Judge } from "../src/serving/judge.ts";
 import type { Context, ThreadOptions } from "../src/serving/thread.ts";
 
@@ -45,11 +46,12 @@ export function threadContext(options: ThreadOptions, kernel: Partial<Syscalls>)
   };
 }
 
-/** The connections of one thread, on a kernel of the test's own. */
+/** The connections of one thread, and how it makes room by idle ones, on a kernel of the test's own. */
 export function connectionsAt(index: number, memory: Memory, kernel: Partial<Syscalls>) {
   const options = { ...threadOptions(memory, new Shared(memory).descriptors), index };
-  const connections = new Connections(threadContext(options, kernel));
-  return { connections, options };
+  const context = threadContext(options, kernel);
+  const connections = new Connections(context);
+  return { connections, idle: new Idle(context, connections), options };
 }
 
 /** Opens a connection that is idle. */

@@ -3,6 +3,7 @@ import { roomFor } from "../bounds.ts";
 import { FIELD } from "../memory/memory.ts";
 import type { Connections } from "./connections.ts";
 import { Elsewhere } from "./elsewhere.ts";
+import { Idle } from "./idle.ts";
 import { describePeer, type Peer } from "./peer.ts";
 import type { Context } from "./thread.ts";
 import type { Turns } from "./turns.ts";
@@ -17,6 +18,7 @@ export class Admission {
   readonly #peer: Peer;
   readonly #turns: Pick<Turns, "makeRoom">;
   readonly #elsewhere: Elsewhere;
+  readonly #idle: Idle;
 
   constructor(
     context: Context,
@@ -28,6 +30,7 @@ export class Admission {
     this.#connections = connections;
     this.#peer = peer;
     this.#turns = turns;
+    this.#idle = new Idle(context, connections);
     this.#elsewhere = new Elsewhere(context, (_fd, isUnchanged) => isUnchanged());
   }
 
@@ -79,7 +82,7 @@ export class Admission {
       if (this.#elsewhere.hasRoom(account, needed)) return true;
       if (over() < needed) continue; // another thread has closed some meanwhile
       this.#elsewhere.noteFull(account);
-      return this.#connections.evict(account, needed);
+      return this.#idle.evict(account, needed);
     }
     return true;
   }

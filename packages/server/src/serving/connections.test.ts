@@ -1,11 +1,10 @@
 import { expect, spyOn, test } from "bun:test";
-import { EPOLL_CTL_ADD, EPOLL_CTL_MOD, errno, POLLHUP, type Syscalls } from "@xsocket/xbind-native";
+import { EPOLL_CTL_ADD, EPOLL_CTL_MOD, errno } from "@xsocket/xbind-native";
 import { connectionsAt, openIdle, threadContext, threadOptions } from "../../test/thread.ts";
 import { UNREAD } from "../memory/flight.ts";
-import { COUNTER, createMemory, FIELD, STATE, THREAD } from "../memory/memory.ts";
+import { createMemory, FIELD, STATE, THREAD } from "../memory/memory.ts";
 import { Shared } from "../memory/shared.ts";
 import { Connections } from "./connections.ts";
-import { IdleOrder } from "./idle.ts";
 
 const DESCRIPTORS = 300;
 
@@ -45,61 +44,6 @@ test("a new connection has its time before other threads take it for one", () =>
   expect(touching).toHaveBeenCalled();
 });
 
-test("evicts an idle connection once and counts it out once", () => {
-  const memory = createMemory(DESCRIPTORS, 1);
-  const shared = new Shared(memory);
-  const closed: number[] = [];
-  const kernel = { monotonic: () => 0, close: (fd: number) => closed.push(fd) };
-  const { connections } = connectionsAt(0, memory, kernel);
-  connections.open(101);
-  openIdle(connections, 100);
-  expect([connections.evict(-1, 1), connections.evict(-1, 1)]).toEqual([true, false]);
-  expect(closed).toEqual([100]);
-  expect([shared.connections(), shared.thread(0, THREAD.load)]).toEqual([1, 0]);
-  expect(shared.sum(COUNTER.evicted)).toBe(1);
-});
-
-test.each([0, 1])(
-  "does not evict a connection that thread %i is serving, but the next one",
-  (owner) => {
-    const memory = createMemory(DESCRIPTORS, 2);
-    const shared = new Shared(memory);
-    const kernel = { monotonic: () => 0, close: () => 0, eventfdAdd: () => 0 };
-    const threads = [connectionsAt(0, memory, kernel), connectionsAt(1, memory, kernel)];
-    for (const fd of [100, 101]) threads[owner]?.connections.open(fd);
-    threads[owner]?.connections.release(101, STATE.idle);
-    const found = spyOn(IdleOrder.prototype, "oldest").mockReturnValueOnce(100);
-    expect(threads[0]?.connections.evict(-1, 1)).toBe(true);
-    found.mockRestore();
-    expect(shared.get(100, FIELD.state)).toBe(STATE.busy);
-    expect(shared.get(101, FIELD.state)).toBe(owner === 0 ? STATE.free : STATE.evicted);
-    expect(shared.sum(COUNTER.evicted)).toBe(1);
-  },
-);
-
-/* Another one may have been admitted in its place already. */
-test.each([
-  [1, [100], [100], true],
-  [2, [100], [100, 101], true],
-  [2, [100, 101], [100, 101], true],
-  [3, [100, 101], [100, 101, 102], true],
-  [4, [100, 101, 102], [100, 101, 102], false],
-])("where there are %i too many, and %p have gone, evicts %p", (over, gone, evicted, hasRoom) => {
-  const memory = createMemory(DESCRIPTORS, 2);
-  const shared = new Shared(memory);
-  let now = 0;
-  const kernel: Partial<Syscalls> = {
-    monotonic: () => now++,
-    poll: (fd) => (gone.includes(fd) ? POLLHUP : 0),
-    eventfdAdd: () => 0,
-  };
-  const beside = connectionsAt(1, memory, kernel).connections;
-  for (const fd of [100, 101, 102]) openIdle(beside, fd);
-  expect(connectionsAt(0, memory, kernel).connections.evict(-1, over)).toBe(hasRoom);
-  const isEvicted = (fd: number) => shared.get(fd, FIELD.state) === STATE.evicted;
-  expect([100, 101, 102].filter(isEvicted)).toEqual(evicted);
-});
-
 /* A connection served while it is still in the inbox could be put there twice, and others would be lost. */
 test("takes in a connection with a reused number only from the inbox", () => {
   const memory = createMemory(DESCRIPTORS, 2);
@@ -116,25 +60,10 @@ test("takes in a connection with a reused number only from the inbox", () => {
   });
   shared.setThread(0, THREAD.serves, 1);
   openIdle(connections, 100);
-  expect(beside.evict(-1, 1)).toBe(true);
+  expect(shared.evict(100)).toBe(0);
   connections.takeInbox();
   expect([shared.get(100, FIELD.state), shared.connections()]).toEqual([STATE.idle, 1]);
   expect(inboxes).toEqual([-1, -1]);
-});
-
-/* A connection in the inbox may count by rules that the thread does not have yet, and would not be counted out. */
-test("does not evict a connection that is in the inbox", () => {
-  const memory = createMemory(DESCRIPTORS, 2);
-  const shared = new Shared(memory);
-  const kernel = { monotonic: () => 0, close: () => 0 };
-  const { connections } = connectionsAt(0, memory, kernel);
-  const beside = connectionsAt(1, memory, kernel).connections;
-  shared.setThread(0, THREAD.serves, 1);
-  openIdle(connections, 100);
-  beside.open(101);
-  shared.move(101, 0);
-  expect([connections.evict(-1, 1), connections.evict(-1, 1)]).toEqual([true, false]);
-  expect(shared.get(101, FIELD.state)).toBe(STATE.moving);
 });
 
 test("moves a connection to a less loaded thread that serves, and keeps the loads right", () => {
@@ -198,14 +127,14 @@ test("takes in everything from the inbox and no longer times out a moved connect
     close: (fd: number) => closed.push(fd),
   };
   const { connections: here, options } = connectionsAt(0, memory, kernel);
-  const { connections: there } = connectionsAt(1, memory, kernel);
+  const { connections: there, idle } = connectionsAt(1, memory, kernel);
   for (const fd of [100, 101, 102]) {
     here.open(fd);
     shared.flight.setUnread(fd, UNREAD.plain);
     here.release(fd, STATE.idle);
   }
   shared.set(100, FIELD.state, STATE.busy);
-  expect([here.moveToQuieter(100), there.evict(-1, 1), there.evict(-1, 1)]).toEqual([
+  expect([here.moveToQuieter(100), idle.evict(-1, 1), idle.evict(-1, 1)]).toEqual([
     true,
     true,
     true,

@@ -13,7 +13,6 @@ import {
 } from "@xsocket/xbind-native";
 import { UNREAD } from "../memory/flight.ts";
 import { COUNTER, FIELD, STATE, THREAD } from "../memory/memory.ts";
-import { IdleOrder } from "./idle.ts";
 import { TimeLimits } from "./time-limits.ts";
 import type { Context } from "./thread.ts";
 
@@ -39,17 +38,11 @@ export class Connections {
   readonly timeLimits: TimeLimits;
   readonly #context: Context;
   readonly #inEpoll: Uint8Array;
-  readonly #idle: IdleOrder;
 
   constructor(context: Context) {
     this.#context = context;
     this.timeLimits = new TimeLimits(context, this);
     this.#inEpoll = new Uint8Array(context.shared.descriptors);
-    this.#idle = new IdleOrder(
-      context.shared,
-      () => context.sys.monotonic(),
-      (account) => this.recount(account),
-    );
   }
 
   /** Registers a new connection whose peer has been read. It is busy until it is released or ended. */
@@ -173,38 +166,6 @@ export class Connections {
       least = load;
     }
     return found;
-  }
-
-  /**
-   * Closes the connection that has been idle for longest, of one account or (-1) of all, if there is one.
-   *
-   * One whose client has gone may have made room already (elsewhere.ts), so that another one follows, until as
-   * many were closed as there are too many.
-   *
-   * @param over how many there are too many; all but the last are about to be closed
-   */
-  evict(account: number, over: number): boolean {
-    const { sys, shared, options } = this.#context;
-    let gone = 0;
-    for (let fd = this.#idle.oldest(account); fd >= 0; fd = this.#idle.oldest(account)) {
-      const isGone = hasHungUp(sys, fd);
-      if (!this.#evictOne(fd)) continue; // its thread is at work on it by now
-      shared.count(options.index, COUNTER.evicted);
-      if (!isGone || ++gone === over) return true;
-    }
-    return false;
-  }
-
-  #evictOne(fd: number): boolean {
-    const { shared, sys, options } = this.#context;
-    if (shared.get(fd, FIELD.owner) === options.index) {
-      if (!shared.change(fd, STATE.idle, STATE.busy)) return false;
-      this.end(fd);
-      return true;
-    }
-    const owner = shared.evict(fd);
-    if (owner >= 0) sys.eventfdAdd(shared.thread(owner, THREAD.wake));
-    return owner >= 0;
   }
 
   /**

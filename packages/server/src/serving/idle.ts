@@ -1,16 +1,17 @@
 /*
- * Which connection to close when room is needed: the one that has been idle for longest.
+ * Makes room by closing the connection that has been idle for longest.
  *
- * Nothing is kept in order while requests come in. A search looks at all connections and keeps the
+ * How it works: nothing is kept in order while requests come in. A search looks at all connections and keeps the
  * oldest few; those that were not used since stay the oldest, whatever else happens, so that many
  * closings share one search. A connection whose peer has yet to receive a socket makes no room, since its
  * descriptor stays open until then. The kernel is asked about these only if nothing else is found: for
  * connections that are idle for long, their owners have learnt by then that the peer has received it.
  */
 import { UNREAD } from "../memory/flight.ts";
-import { FIELD, STATE } from "../memory/memory.ts";
-import type { Shared } from "../memory/shared.ts";
+import { COUNTER, FIELD, STATE, THREAD } from "../memory/memory.ts";
+import { type Connections, hasHungUp } from "./connections.ts";
 import { Recent } from "./recent.ts";
+import type { Context } from "./thread.ts";
 
 const KEPT = 64; // found by one search
 
@@ -22,33 +23,64 @@ interface Found {
   readonly since: number;
 }
 
-/** Finds idle connections, the oldest first. */
-export class IdleOrder {
-  readonly #shared: Shared;
-  readonly #now: () => number;
-  readonly #recount: (account: number) => boolean;
+/** The idle connections of all threads. */
+export class Idle {
+  readonly #context: Context;
+  readonly #connections: Connections;
   readonly #found = new Recent<Found[]>();
   readonly #emptyUntil = new Recent<number>();
 
-  /** @param recount asks about sockets in flight of an account, or (-1) of all; true if some were received */
-  constructor(shared: Shared, now: () => number, recount: (account: number) => boolean) {
-    this.#shared = shared;
-    this.#now = now;
-    this.#recount = recount;
+  constructor(context: Context, connections: Connections) {
+    this.#context = context;
+    this.#connections = connections;
   }
 
-  /** The connection idle for longest, of one account or (-1) of all; -1 for none. */
-  oldest(account: number): number {
+  /**
+   * Closes the connection that has been idle for longest, of one account or (-1) of all.
+   *
+   * If its client has gone, another one may have been admitted in its place already (elsewhere.ts). So the next one
+   * is closed as well, until as many were as there are too many.
+   *
+   * @param excess how many there are too many: the newcomer, and all that were admitted in place of others that are
+   * not closed yet
+   * @returns whether there is room for the newcomer
+   */
+  evict(account: number, excess: number): boolean {
+    const { sys, shared, options } = this.#context;
+    let gone = 0;
+    for (let fd = this.#oldest(account); fd >= 0; fd = this.#oldest(account)) {
+      const isGone = hasHungUp(sys, fd);
+      if (!this.#evictOne(fd)) continue; // its thread is at work on it by now
+      shared.count(options.index, COUNTER.evicted);
+      if (!isGone || ++gone === excess) return true;
+    }
+    return false;
+  }
+
+  #evictOne(fd: number): boolean {
+    const { shared, sys, options } = this.#context;
+    if (shared.get(fd, FIELD.owner) === options.index) {
+      if (!shared.change(fd, STATE.idle, STATE.busy)) return false;
+      this.#connections.end(fd);
+      return true;
+    }
+    const owner = shared.evict(fd);
+    if (owner >= 0) sys.eventfdAdd(shared.thread(owner, THREAD.wake));
+    return owner >= 0;
+  }
+
+  /* -1 for none. */
+  #oldest(account: number): number {
     const kept = this.#next(account);
     if (kept >= 0 || this.#isKnownEmpty(account)) return kept;
     let fd = this.#searched(account);
-    if (fd < 0 && this.#recount(account)) fd = this.#searched(account);
-    if (fd < 0) this.#emptyUntil.set(account, this.#now() + EMPTY_MS);
+    if (fd < 0 && this.#connections.recount(account)) fd = this.#searched(account);
+    if (fd < 0) this.#emptyUntil.set(account, this.#context.sys.monotonic() + EMPTY_MS);
     return fd;
   }
 
   #isKnownEmpty(account: number): boolean {
-    return this.#now() < (this.#emptyUntil.get(account) ?? 0);
+    return this.#context.sys.monotonic() < (this.#emptyUntil.get(account) ?? 0);
   }
 
   #searched(account: number): number {
@@ -64,12 +96,12 @@ export class IdleOrder {
   }
 
   #isUnchanged({ fd, since }: Found): boolean {
-    const shared = this.#shared;
+    const { shared } = this.#context;
     return shared.get(fd, FIELD.state) === STATE.idle && shared.touchedAt(fd) === since;
   }
 
   #search(account: number): Found[] {
-    const shared = this.#shared;
+    const { shared } = this.#context;
     const { flight, used } = shared;
     const found: Found[] = [];
     for (let fd = 0; fd < used; fd++) {
