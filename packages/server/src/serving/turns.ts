@@ -64,10 +64,9 @@ export class Turns {
    * and its number may be that of another client by now, in this thread or, as the owner tells, in another.
    */
   event(fd: number, events: number): void {
-    const { sys, shared, options } = this.#context;
-    const state = shared.get(fd, FIELD.state);
-    // one that is to move or to be evicted is in an inbox, which is looked at next
-    if (!isWaiting(state) || shared.get(fd, FIELD.owner) !== options.index) return;
+    const { sys, shared } = this.#context;
+    const state = this.#waitingState(fd);
+    if (state === STATE.free) return; // one that is to move or to be evicted is in an inbox, which is looked at next
     const hasTurn = this.#fairness.take(shared.get(fd, FIELD.account));
     if (!hasTurn && (state === STATE.idle || state === STATE.fresh)) return; // the next wait has it again
     if (!shared.change(fd, state, STATE.busy)) return;
@@ -119,10 +118,9 @@ export class Turns {
    * @returns whether it stays open, since its client has requests left to be answered, or has not asked yet
    */
   last(fd: number): boolean {
-    const { shared, options, sys } = this.#context;
-    const state = shared.get(fd, FIELD.state); // first: the number may become another thread's meanwhile
-    if (!isWaiting(state) || shared.get(fd, FIELD.owner) !== options.index) return false;
-    if (!shared.change(fd, state, STATE.busy)) return false;
+    const { shared, sys } = this.#context;
+    const state = this.#waitingState(fd);
+    if (state === STATE.free || !shared.change(fd, state, STATE.busy)) return false;
     const turn = this.#lastTurn(fd, state);
     if (turn === TURN.waiting && state === STATE.fresh) {
       this.#connections.release(fd, STATE.fresh);
@@ -144,8 +142,8 @@ export class Turns {
   /** Closes a connection after its last turn, in such a way that its client gets the reply and not ECONNRESET. */
   cut(fd: number): void {
     const { shared, sys } = this.#context;
-    const state = shared.get(fd, FIELD.state);
-    if (!isWaiting(state) || !shared.change(fd, state, STATE.busy)) return;
+    const state = this.#waitingState(fd);
+    if (state === STATE.free || !shared.change(fd, state, STATE.busy)) return;
     sys.shutdown(fd, SHUT_RD); // else others might come as fast as they are dropped
     sys.dropPackets(fd);
     this.#connections.close(fd);
@@ -194,9 +192,9 @@ export class Turns {
 
   /* The edge that a stuck or lingering one waits for does not come again. */
   #endIfGone(fd: number, events: number): boolean {
-    const { shared, options } = this.#context;
-    const state = shared.get(fd, FIELD.state);
-    if (!isWaiting(state) || shared.get(fd, FIELD.owner) !== options.index) return false;
+    const { shared } = this.#context;
+    const state = this.#waitingState(fd);
+    if (state === STATE.free) return false;
     const isGone = (events & EPOLLHUP) !== 0;
     if (!isGone && state !== STATE.stuck && state !== STATE.lingering) return false;
     if (!shared.change(fd, state, STATE.busy)) return false;
@@ -204,6 +202,14 @@ export class Turns {
     if (isGone) return this.#connections.end(fd);
     this.#passOver(fd);
     return false;
+  }
+
+  /* The state in which a connection of this thread waits. Free if it does not wait, or is another thread's. */
+  #waitingState(fd: number): number {
+    const { shared, options } = this.#context;
+    const state = shared.get(fd, FIELD.state); // first: the number may become another thread's meanwhile
+    const isOurs = isWaiting(state) && shared.get(fd, FIELD.owner) === options.index;
+    return isOurs ? state : STATE.free;
   }
 
   #serveGuarded(fd: number): void {
