@@ -71,7 +71,7 @@ describe("docs/errors.md has", () => {
 
   test("the errors that the server answers with", () => {
     const given = matches(
-      /(?:#(?:fail|over)\([^)]*|return |[?:] )errno\.(E[A-Z]+)/g,
+      /(?:#(?:fail|refuse)\([^)]*|return |[?:] )errno\.(E[A-Z]+)/g,
       "packages/server/src/serving/{admission,answer,judge}.ts",
     );
     expect(codes(section("What the server answers"))).toEqual([...given].toSorted());

@@ -1,3 +1,14 @@
+/*
+ * Which new connections are served: those within the bounds.
+ *
+ * How it works: a connection counts, for its user and in all, until it is closed, so some that count may be over. At
+ * a bound, a new one has room
+ *
+ * - if clients of this thread's connections have gone, which closes these (turns.ts)
+ * - else if enough connections of other threads are over, which will close them soon (elsewhere.ts)
+ * - else by closing the one that has been idle for longest (idle.ts): of the same user at the bound of a user, or
+ *   where the user has many already (bounds.ts), and of anybody for others
+ */
 import { errno } from "@xsocket/xbind-native";
 import { roomFor } from "../bounds.ts";
 import { FIELD } from "../memory/memory.ts";
@@ -11,7 +22,7 @@ import type { Turns } from "./turns.ts";
 /* Connections of root and the server's own user beyond maxConnections, so that they can still ask for the status. */
 const SPARE_CONNECTIONS = 8;
 
-/** Decides which new connections are served: those within the bounds, or for which an idle one can be closed. */
+/** Decides which new connections are served. */
 export class Admission {
   readonly #context: Context;
   readonly #connections: Connections;
@@ -31,7 +42,7 @@ export class Admission {
     this.#peer = peer;
     this.#turns = turns;
     this.#idle = new Idle(context, connections);
-    this.#elsewhere = new Elsewhere(context, (_fd, isUnchanged) => isUnchanged());
+    this.#elsewhere = new Elsewhere(context);
   }
 
   /**
@@ -46,49 +57,50 @@ export class Admission {
     if (error < 0) return this.#unknown(-error);
     this.#connections.open(fd);
     const account = shared.get(fd, FIELD.account);
-    if (this.#isUserOver(account))
-      return this.#over(fd, errno.EMFILE, `the user has ${options.bounds.maxConnectionsPerUid}`);
+    if (this.#isUserFull(account))
+      return this.#refuse(fd, errno.EMFILE, `the user has ${options.bounds.maxConnectionsPerUid}`);
     if (this.#isFull(account) && !this.#fitsSpare(fd))
-      return this.#over(fd, errno.ENFILE, `there are ${this.#room(account)}`);
+      return this.#refuse(fd, errno.ENFILE, `there are ${this.#limit(account)}`);
     return 0;
   }
 
-  #isUserOver(account: number): boolean {
+  #isUserFull(account: number): boolean {
     const { shared, options } = this.#context;
     const { maxConnections, maxConnectionsPerUid } = options.bounds;
     if (maxConnectionsPerUid >= maxConnections) return false; // maxConnections is the bound to name
     if (shared.connectionsOf(account) <= maxConnectionsPerUid) return false;
-    const over = () => shared.connectionsOf(account) - maxConnectionsPerUid;
-    return !this.#makesRoom(() => account, over);
+    const excess = () => shared.connectionsOf(account) - maxConnectionsPerUid;
+    return !this.#hasRoom(excess, () => account);
   }
 
   #isFull(account: number): boolean {
     const { shared, options } = this.#context;
-    if (shared.connections() <= this.#room(account)) return false;
-    const over = () => shared.connections() - this.#room(account);
-    const among = () => (this.#room(account) === options.bounds.maxConnections ? -1 : account);
-    return !this.#makesRoom(among, over);
+    if (shared.connections() <= this.#limit(account)) return false;
+    const excess = () => shared.connections() - this.#limit(account);
+    const whose = () => (this.#limit(account) === options.bounds.maxConnections ? -1 : account);
+    return !this.#hasRoom(excess, whose);
   }
 
   /*
-   * Whether so many are over, or one can be evicted, that the last one has room.
+   * Whether the last connection has room, or some can be made. Both change as others are closed:
    *
-   * @param among the account that they are of, -1 for any
+   * @param excess how many connections there are too many
+   * @param whose the account that has to make room, -1 for any
    */
-  #makesRoom(among: () => number, over: () => number): boolean {
-    while (over() > 0 && this.#turns.makeRoom() > 0);
-    for (let needed = over(); needed > 0; needed = over()) {
-      const account = among(); // some of this user's own may have been over
-      if (this.#elsewhere.hasRoom(account, needed)) return true;
-      if (over() < needed) continue; // another thread has closed some meanwhile
-      this.#elsewhere.noteFull(account);
+  #hasRoom(excess: () => number, whose: () => number): boolean {
+    while (excess() > 0 && this.#turns.makeRoom() > 0);
+    for (let needed = excess(); needed > 0; needed = excess()) {
+      const account = whose();
+      if (this.#elsewhere.finds(account, needed)) return true;
+      if (excess() < needed) continue; // another thread has closed some meanwhile
+      this.#elsewhere.pause(account);
       return this.#idle.evict(account, needed);
     }
     return true;
   }
 
   /* The connections up to which one of this account is served; it counts already. */
-  #room(account: number): number {
+  #limit(account: number): number {
     const { shared, options } = this.#context;
     const own = shared.connectionsOf(account) - 1;
     return roomFor(own, shared.connections() - 1, options.bounds.maxConnections);
@@ -121,7 +133,7 @@ export class Admission {
     );
   }
 
-  #over(fd: number, error: number, full: string): number {
+  #refuse(fd: number, error: number, full: string): number {
     const { shared } = this.#context;
     this.#connections.disown(fd);
     const pid = shared.get(fd, FIELD.pid);

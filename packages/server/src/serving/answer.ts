@@ -127,11 +127,11 @@ export class Answerer {
     const { shared, judge } = this.#context;
     const account = shared.get(fd, FIELD.account);
     for (;;) {
-      const mayHelp = this.#endGone() > 0 || this.#elsewhere.hasRoom(account, 1);
+      const mayHelp = this.#endGone() > 0 || this.#elsewhere.finds(account, 1);
       const error = judge.decide(this.#peer, this.#request);
       if (error === 0 || judge.refusal !== "connections") return error;
       if (mayHelp) continue;
-      this.#elsewhere.noteFull(account);
+      this.#elsewhere.pause(account);
       return error;
     }
   }

@@ -1,15 +1,15 @@
 import { POLLHUP } from "@xsocket/xbind-native";
 import { FIELD, STATE } from "../memory/memory.ts";
 import { isReceived } from "./connections.ts";
-import { EMPTY_MS } from "./idle.ts";
+import { PAUSE_MS } from "./idle.ts";
 import { Recent } from "./recent.ts";
 import type { Context } from "./thread.ts";
 
 const MAX = 64; // descriptors in one call
 const CALLS_MAX = 4; // in one search
-const SPARED = 20; // times as long as the search took
+const PAUSE = 20; // times as long as the search took
 
-/**
+/*
  * Takes one that is over out of the count that is full. False if it was not in that, or if by now its number
  * is that of another connection, which `isUnchanged` tells.
  */
@@ -24,34 +24,41 @@ export class Elsewhere {
   readonly #uncount: Uncount;
   readonly #pairs = new Int32Array(new ArrayBuffer(MAX * 8));
   readonly #since = new Float64Array(MAX);
-  readonly #fullUntil = new Recent<number>();
+  readonly #pausedUntil = new Recent<number>();
   #last = 0; // the connection that was looked at last
   #tookMs = 0; // the last search
 
-  constructor(context: Context, uncount: Uncount) {
+  /** @param uncount by default, all count until they are closed */
+  constructor(context: Context, uncount: Uncount = (_fd, isUnchanged) => isUnchanged()) {
     this.#context = context;
     this.#uncount = uncount;
   }
 
-  /** Whether so many make room, of one account or (-1) of all. Not more than 64, since a thread that hangs closes none. */
-  hasRoom(account: number, needed: number): boolean {
+  /**
+   * Whether so many are found, of one account or (-1) of all. Never more than 64: a thread that hangs closes none,
+   * and they would stay open beside those that are admitted in their place.
+   */
+  finds(account: number, needed: number): boolean {
     const { shared, sys } = this.#context;
-    if (needed > MAX || shared.serving() < 2 || this.#isSpared(account)) return false;
+    if (needed > MAX || shared.serving() < 2 || this.#isPaused(account)) return false;
     const start = sys.monotonic();
     const found = this.#search(account, needed);
     this.#tookMs = sys.monotonic() - start;
     return found >= needed;
   }
 
-  /** Spares an account that is full, or (-1) all, searches for a moment: each newcomer would make another one. */
-  noteFull(account: number): void {
-    if (this.#isSpared(account)) return; // else a flood would have no search at all
-    const spared = Math.min(EMPTY_MS, SPARED * this.#tookMs);
-    this.#fullUntil.set(account, this.#context.sys.monotonic() + spared);
+  /**
+   * Pauses the searches for one account or (-1) for all, after one that did not find enough: in a flood each newcomer
+   * would make another one.
+   */
+  pause(account: number): void {
+    if (this.#isPaused(account)) return; // else a flood would have no search at all
+    const pauseMs = Math.min(PAUSE_MS, PAUSE * this.#tookMs);
+    this.#pausedUntil.set(account, this.#context.sys.monotonic() + pauseMs);
   }
 
-  #isSpared(account: number): boolean {
-    return this.#context.sys.monotonic() < (this.#fullUntil.get(account) ?? 0);
+  #isPaused(account: number): boolean {
+    return this.#context.sys.monotonic() < (this.#pausedUntil.get(account) ?? 0);
   }
 
   /* One round at most. The next search goes on behind this one. */

@@ -16,7 +16,7 @@ import type { Context } from "./thread.ts";
 const KEPT = 64; // found by one search
 
 /** Milliseconds between searches that find none: in a flood each newcomer would make another one. */
-export const EMPTY_MS = 2;
+export const PAUSE_MS = 2;
 
 interface Found {
   readonly fd: number;
@@ -28,7 +28,7 @@ export class Idle {
   readonly #context: Context;
   readonly #connections: Connections;
   readonly #found = new Recent<Found[]>();
-  readonly #emptyUntil = new Recent<number>();
+  readonly #pausedUntil = new Recent<number>();
 
   constructor(context: Context, connections: Connections) {
     this.#context = context;
@@ -72,15 +72,15 @@ export class Idle {
   /* -1 for none. */
   #oldest(account: number): number {
     const kept = this.#next(account);
-    if (kept >= 0 || this.#isKnownEmpty(account)) return kept;
+    if (kept >= 0 || this.#isPaused(account)) return kept;
     let fd = this.#searched(account);
     if (fd < 0 && this.#connections.recount(account)) fd = this.#searched(account);
-    if (fd < 0) this.#emptyUntil.set(account, this.#context.sys.monotonic() + EMPTY_MS);
+    if (fd < 0) this.#pausedUntil.set(account, this.#context.sys.monotonic() + PAUSE_MS);
     return fd;
   }
 
-  #isKnownEmpty(account: number): boolean {
-    return this.#context.sys.monotonic() < (this.#emptyUntil.get(account) ?? 0);
+  #isPaused(account: number): boolean {
+    return this.#context.sys.monotonic() < (this.#pausedUntil.get(account) ?? 0);
   }
 
   #searched(account: number): number {
