@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { errno } from "@xsocket/xbind-native";
-import { DEFAULT_BOUNDS, fitBounds, roomFor } from "./bounds.ts";
+import { DEFAULT_BOUNDS, fitBounds, limitFor } from "./bounds.ts";
 
 test("uses the defaults when there are enough descriptors", () => {
   expect(fitBounds({}, 1_000_000, 4)).toEqual(DEFAULT_BOUNDS);
@@ -38,11 +38,11 @@ test("one user leaves a quarter to the others, unless that user's bound is set",
 });
 
 test("a user may use what others leave, except a quarter reserved for users with few", () => {
-  expect(roomFor(39, 39, 40)).toBe(40); // nobody else has any
-  expect(roomFor(39, 38, 40)).toBe(40); // or another thread counts one less for a moment
-  expect(roomFor(38, 39, 40)).toBe(30);
-  expect(roomFor(8, 39, 40)).toBe(30);
-  expect(roomFor(7, 39, 40)).toBe(40);
+  expect(limitFor(39, 39, 40)).toBe(40); // nobody else has any
+  expect(limitFor(39, 38, 40)).toBe(40); // or another thread counts one less for a moment
+  expect(limitFor(38, 39, 40)).toBe(30);
+  expect(limitFor(8, 39, 40)).toBe(30);
+  expect(limitFor(7, 39, 40)).toBe(40);
 });
 
 test("refuses to start without descriptors for one connection", () => {

@@ -44,7 +44,7 @@ const RESERVED_DESCRIPTORS = 48;
 /** Descriptors of a thread: up to five that stay open, two of them Bun's, and three for a request: its socket, a pidfd, a command name. */
 export const THREAD_DESCRIPTORS = 8;
 
-/* A quarter of the total is kept for users who have fewer than 8: see roomFor. */
+/* A quarter of the total is kept for users who have fewer than 8: see limitFor. */
 const KEPT_FOR_FEW = 4;
 const FEW = 8;
 
@@ -57,7 +57,7 @@ const FEW = 8;
  * @param taken how many all users have; too low for an instant, while another thread counts
  * @param all   the bound
  */
-export function roomFor(own: number, taken: number, all: number): number {
+export function limitFor(own: number, taken: number, all: number): number {
   return own < FEW || own >= taken ? all : all - Math.floor(all / KEPT_FOR_FEW);
 }
 

@@ -92,7 +92,7 @@ export class Flight {
     return found === reply;
   }
 
-  /* In this order the total is never above the sum of the users' counts: roomFor() finds by it whether a user is alone. */
+  /* In this order the total is never above the sum of the users' counts: limitFor() finds by it whether a user is alone. */
   #count(account: number, change: number): void {
     if (change < 0) Atomics.add(this.#totals, TOTAL.inFlight, change);
     this.#accounts.addInFlight(account, change);

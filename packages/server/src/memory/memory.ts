@@ -27,21 +27,22 @@ export const FIELDS = Object.keys(FIELD).length;
 
 /**
  * What a connection is doing. The thread that changes it from a waiting state to busy has it for itself
- * until it waits again:
+ * until it waits again. That is its owner, but for the last two lines:
  *
  *     free -> busy                           accepted
  *     busy -> fresh, idle, stuck             waits: for its first request, for the next one, to be read
- *     fresh, idle, stuck -> busy             there is an event, or a time is over
- *     busy -> moving -> busy -> idle         is handed to another thread, and taken in there
- *     idle -> evicted -> busy                is to make room: another thread asks, its owner ends it
+ *     fresh, idle, stuck -> busy             there is an event, a time is over, or it is to make room
  *     busy -> lingering -> busy              is over, but for a socket that was not received
  *     busy -> free                           closed
+ *     busy -> moving -> busy -> idle         is handed to another thread, and taken in there
+ *     idle -> evicted -> busy                is to make room: the thread that accepts asks, its owner ends it
+ *     any -> free                            its owner is dead: the main thread closes it (pool/reclaim.ts)
  */
 export const STATE = {
   free: 0,
   /** Waits for its first request. */
   fresh: 1,
-  /** Its owner is at work on it. */
+  /** Its owner is at work on it, or has answered its first request and will look at it soon (newcomers.ts). */
   busy: 2,
   /** Between requests: may be closed when room is needed. */
   idle: 3,
@@ -123,6 +124,10 @@ const TOTALS = Object.keys(TOTAL).length;
 /** The buffers, as they are handed to a thread. */
 export interface Memory {
   readonly connections: SharedArrayBuffer;
+  /**
+   * When each connection was accepted or sent its last request, in milliseconds. Time limits run from then, and it
+   * tells a connection from the next one of its number.
+   */
   readonly touched: SharedArrayBuffer;
   readonly accounts: AccountMemory;
   readonly flight: SharedArrayBuffer;

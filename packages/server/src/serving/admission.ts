@@ -10,7 +10,7 @@
  *   where the user has many already (bounds.ts), and of anybody for others
  */
 import { errno } from "@xsocket/xbind-native";
-import { roomFor } from "../bounds.ts";
+import { limitFor } from "../bounds.ts";
 import { FIELD } from "../memory/memory.ts";
 import type { Connections } from "./connections.ts";
 import { Elsewhere } from "./elsewhere.ts";
@@ -82,10 +82,10 @@ export class Admission {
   }
 
   /*
-   * Whether the last connection has room, or some can be made. Both change as others are closed:
+   * Whether the newcomer has room, or some can be made.
    *
-   * @param excess how many connections there are too many
-   * @param whose the account that has to make room, -1 for any
+   * @param excess how many connections there are too many now
+   * @param whose the account that has to make room now, -1 for any
    */
   #hasRoom(excess: () => number, whose: () => number): boolean {
     while (excess() > 0 && this.#turns.makeRoom() > 0);
@@ -103,7 +103,7 @@ export class Admission {
   #limit(account: number): number {
     const { shared, options } = this.#context;
     const own = shared.connectionsOf(account) - 1;
-    return roomFor(own, shared.connections() - 1, options.bounds.maxConnections);
+    return limitFor(own, shared.connections() - 1, options.bounds.maxConnections);
   }
 
   /* Happens only in a program that itself has very many descriptors open. */

@@ -50,7 +50,7 @@ export class Connections {
     const { shared, options, sys } = this.#context;
     shared.set(fd, FIELD.owner, options.index);
     shared.addConnection(fd);
-    shared.touch(fd, sys.monotonic()); // by which elsewhere.ts tells it from an earlier one of its number
+    shared.touch(fd, sys.monotonic()); // first: other threads tell it by that from an earlier one of its number
     shared.set(fd, FIELD.state, STATE.busy);
     shared.count(options.index, COUNTER.accepted);
   }

@@ -1,4 +1,4 @@
-import { roomFor } from "../bounds.ts";
+import { limitFor } from "../bounds.ts";
 import { FIELD } from "../memory/memory.ts";
 import type { Connections } from "./connections.ts";
 import type { Context } from "./thread.ts";
@@ -24,18 +24,18 @@ export class Room {
     if (!this.#fitsUser(account) && !connections.recount(account) && !this.#fitsUser(account))
       return false;
     if (this.#fits(account) || connections.recount(account)) return true;
-    if (connections.recount(-1) && this.#room(account) === options.bounds.maxInFlight) return true;
+    if (connections.recount(-1) && this.#limit(account) === options.bounds.maxInFlight) return true;
     return this.#fits(account);
   }
 
   #fits(account: number): boolean {
-    return this.#context.shared.flight.inFlight() < this.#room(account);
+    return this.#context.shared.flight.inFlight() < this.#limit(account);
   }
 
-  #room(account: number): number {
+  #limit(account: number): number {
     const { shared, options } = this.#context;
     const { maxInFlight } = options.bounds;
-    return roomFor(shared.inFlightOf(account), shared.flight.inFlight(), maxInFlight);
+    return limitFor(shared.inFlightOf(account), shared.flight.inFlight(), maxInFlight);
   }
 
   #fitsUser(account: number): boolean {
