@@ -66,7 +66,8 @@ export function acceptFrom(accept: () => number, how: How = {}) {
   });
   for (let i = 0; i < times; i++) acceptor.accept(ACCEPTS);
   const refused = shared.sum(COUNTER.refusedConnections);
-  return { acceptor, closed, said, served, refused, connections: shared.connections() };
+  const evicted = shared.sum(COUNTER.evicted);
+  return { acceptor, closed, said, served, refused, evicted, connections: shared.connections() };
 }
 
 /** Results of accept(2) in turn, then EAGAIN. */

@@ -57,6 +57,11 @@ test("evicts a user's own oldest connection, or anybody's oldest for a user with
   expect(found).toMatchObject({ closed: [100, 50], refused: 0 });
 });
 
+test("a user at its own bound makes room itself, though another's has been idle for longer", () => {
+  const how = { kernel: manyUsers(), bounds: { maxConnectionsPerUid: 2 }, idle: true };
+  expect(acceptFrom(results(50, 100, 101, 102), how)).toMatchObject({ closed: [100], refused: 0 });
+});
+
 /** Ends all served connections but those of the greedy user, who came first. */
 function endBrisk(connections: Connections, served: number[]): number {
   return served.splice(30).filter((fd) => connections.end(fd)).length;
@@ -114,6 +119,21 @@ test("a connection of another thread that is over makes room for one", () => {
     served: [100, 101],
     refused: 1,
   });
+  expect(acceptFrom(results(100, 101), how)).toMatchObject({ refused: 0, evicted: 0 });
+});
+
+test("one that its thread closes meanwhile makes room", () => {
+  let meanwhile: (() => void) | undefined;
+  const found = acceptFrom(results(100, 101), {
+    kernel: { ...PEER, pollMany: (_pairs, count) => (meanwhile?.(), count) },
+    bounds: { maxConnectionsPerUid: 2 },
+    elsewhere: [50],
+    makeRoom(connections) {
+      meanwhile = () => connections.close(50);
+      return 0;
+    },
+  });
+  expect(found).toMatchObject({ served: [100, 101], refused: 0 });
 });
 
 test("root and the server's own user have eight connections beyond the bound", () => {

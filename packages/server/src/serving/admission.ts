@@ -57,46 +57,35 @@ export class Admission {
     if (error < 0) return this.#unknown(-error);
     this.#connections.open(fd);
     const account = shared.get(fd, FIELD.account);
-    if (this.#isUserFull(account))
+    if (!this.#hasRoom(account, "user"))
       return this.#refuse(fd, errno.EMFILE, `the user has ${options.bounds.maxConnectionsPerUid}`);
-    if (this.#isFull(account) && !this.#fitsSpare(fd))
+    if (!this.#hasRoom(account, "all") && !this.#fitsSpare(fd))
       return this.#refuse(fd, errno.ENFILE, `there are ${this.#limit(account)}`);
     return 0;
   }
 
-  #isUserFull(account: number): boolean {
-    const { shared, options } = this.#context;
-    const { maxConnections, maxConnectionsPerUid } = options.bounds;
-    if (maxConnectionsPerUid >= maxConnections) return false; // maxConnections is the bound to name
-    if (shared.connectionsOf(account) <= maxConnectionsPerUid) return false;
-    const excess = () => shared.connectionsOf(account) - maxConnectionsPerUid;
-    return !this.#hasRoom(excess, () => account);
-  }
-
-  #isFull(account: number): boolean {
-    const { shared, options } = this.#context;
-    if (shared.connections() <= this.#limit(account)) return false;
-    const excess = () => shared.connections() - this.#limit(account);
-    const whose = () => (this.#limit(account) === options.bounds.maxConnections ? -1 : account);
-    return !this.#hasRoom(excess, whose);
-  }
-
-  /*
-   * Whether the newcomer has room, or some can be made.
-   *
-   * @param excess how many connections there are too many now
-   * @param whose the account that has to make room now, -1 for any
-   */
-  #hasRoom(excess: () => number, whose: () => number): boolean {
-    while (excess() > 0 && this.#turns.makeRoom() > 0);
-    for (let needed = excess(); needed > 0; needed = excess()) {
-      const account = whose();
-      if (this.#elsewhere.finds(account, needed)) return true;
-      if (excess() < needed) continue; // another thread has closed some meanwhile
-      this.#elsewhere.pause(account);
-      return this.#idle.evict(account, needed);
+  /* Whether the newcomer is within the bound of its user, or of all, or room can be made for it. */
+  #hasRoom(account: number, bound: "user" | "all"): boolean {
+    const { maxConnections } = this.#context.options.bounds;
+    let excess: number;
+    while ((excess = this.#excess(account, bound)) > 0) {
+      if (this.#turns.makeRoom() > 0) continue;
+      const whose = bound === "all" && this.#limit(account) === maxConnections ? -1 : account;
+      if (this.#elsewhere.finds(whose, excess)) return true;
+      if (this.#excess(account, bound) < excess) continue; // another thread has closed some meanwhile
+      this.#elsewhere.pause(whose);
+      return this.#idle.evict(whose, excess);
     }
     return true;
+  }
+
+  /* How many connections there are too many. */
+  #excess(account: number, bound: "user" | "all"): number {
+    const { shared, options } = this.#context;
+    const { maxConnections, maxConnectionsPerUid } = options.bounds;
+    if (bound === "all") return shared.connections() - this.#limit(account);
+    if (maxConnectionsPerUid >= maxConnections) return 0; // maxConnections is the bound to name
+    return shared.connectionsOf(account) - maxConnectionsPerUid;
   }
 
   /* The connections up to which one of this account is served; it counts already. */
