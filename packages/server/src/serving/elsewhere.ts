@@ -49,7 +49,7 @@ export class Elsewhere {
 
   /**
    * Pauses the searches for one account or (-1) for all, after one that did not find enough: in a flood each newcomer
-   * would make another one.
+   * would make another one. Not for those of idle.ts as well: they often find one then, and go on.
    */
   pause(account: number): void {
     if (this.#isPaused(account)) return; // else a flood would have no search at all
