@@ -140,16 +140,18 @@ import { type OwnedSocket, xsocket } from "@xsocket/client";
 import { serve, type Server } from "@xsocket/server";
 export const made: Promise<OwnedSocket> = xsocket({ via: "@name", family: 6, type: "dgram" });
 export const server: Promise<Server> = serve({ address: "@name" });
+export const refusals = (running: Server) => running.stats().refusals;
+export const kindOf = (...[, kind]: ConstructorParameters<typeof OwnedSocket>) => kind;
 // @ts-expect-error: there is no such family
 await xsocket({ family: 5 });
 EOF
 bun add --silent -d "@types/bun@$(sed -n 's/.*"@types\/bun": "\(.*\)",/\1/p' "$root/package.json")"
 for pair in preserve:bundler nodenext:nodenext; do
-	bun "$root/node_modules/typescript/bin/tsc" --noEmit --strict --target esnext --lib esnext \
-		--types bun --module "${pair%:*}" --moduleResolution "${pair#*:}" types.ts ||
+	bun "$root/node_modules/typescript/bin/tsc" --declaration --emitDeclarationOnly --outDir declarations \
+		--strict --target esnext --lib esnext --types bun --module "${pair%:*}" --moduleResolution "${pair#*:}" types.ts ||
 		fail "types under ${pair#*:}"
 done
-say "types, under moduleResolution bundler and nodenext: right"
+say "types, and the declarations of a package that uses them, under moduleResolution bundler and nodenext: right"
 
 # platforms without a Bun to run here, as far as possible
 for name in linux-x64 linuxmusl-x64 linux-arm64 linuxmusl-arm64; do

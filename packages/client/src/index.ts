@@ -1,5 +1,5 @@
 export type { Limits } from "./_deadline.ts";
-export type { ProtocolName, SocketKind, SocketTypeName } from "./_kind.ts";
+export type { KindNumbers, ProtocolName, SocketKind, SocketTypeName } from "./_kind.ts";
 export type { Naming, Through } from "./_through.ts";
 export { HttpAgent, HttpsAgent } from "./agents.ts";
 export { connect, type ConnectOptions } from "./connect.ts";

@@ -8,6 +8,7 @@ export { escapeJson, escapeText } from "./_escape.ts";
 export { hasUnmappedIds } from "./_unmapped.ts";
 export * from "./policy/index.ts";
 export * from "./server.ts";
+export type { Refusal } from "./serving/judge.ts";
 export * from "./service/index.ts";
 export * from "./signals.ts";
 export type { Latency, ServerStats, SocketCount } from "./stats.ts";
