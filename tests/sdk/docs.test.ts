@@ -55,7 +55,7 @@ const PRELUDE = `
   void [key, cert, dgram, http, https, tls, session, ${NAMES.join(", ")}];`;
 
 function ofComments(): Example[] {
-  const files = readdirSync(join(ROOT, SOURCES)).filter((name) => /^[a-z]+\.ts$/.test(name));
+  const files = readdirSync(join(ROOT, SOURCES)).filter((name) => /^[a-z_-]+\.ts$/.test(name));
   return files.flatMap((file) => {
     const text = textOf(`${SOURCES}/${file}`);
     const found = [...text.matchAll(/^ *\* @example\n((?: *\* (?!@).*\n)+)/gm)];

@@ -8,7 +8,8 @@ export interface Naming {
    * Returns the IP addresses of a host name, best first, instead of /etc/hosts and the name servers.
    *
    * @example
-   * lookup: (hostname) => (hostname === "printer" ? ["10.0.0.9"] : [])
+   * const lookup = (hostname: string) => (hostname === "printer" ? ["10.0.0.9"] : []);
+   * using fetch = fetchVia("/run/xsocket/lan", { lookup });
    */
   readonly lookup?:
     | ((hostname: string) => readonly string[] | Promise<readonly string[]>)
