@@ -2,6 +2,7 @@ import { DEFAULT_LOG_LEVEL, type ServeOptions } from "./options.ts";
 
 /** The levels of syslog(3) that are used here, most urgent first, with their numbers. */
 export const LOG_LEVELS = { error: 3, warning: 4, notice: 5, info: 6, debug: 7 } as const;
+/** How urgent a record is, by the names of {@link LOG_LEVELS}. */
 export type LogLevel = keyof typeof LOG_LEVELS;
 
 /** Details of an event, to search by. */

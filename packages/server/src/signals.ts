@@ -58,6 +58,9 @@ export type Signalled = Pick<Server, "stop" | "reload" | "closed">;
  * A policy or an audit file that cannot be opened or read is logged as an error, and the old one stays. What
  * `log` throws is an uncaught exception. A SIGHUP that comes while the policy function is at work waits for that,
  * for 10 seconds at most.
+ *
+ * @throws what the promise of a server that does not start is rejected with
+ * @throws {ServeError} SYSTEM if the server has ended by itself, as `closed` says
  */
 export async function untilSignal(
   server: Signalled | Promise<Signalled>,

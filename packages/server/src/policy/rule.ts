@@ -2,6 +2,7 @@ import type { IdRange } from "./ids.ts";
 
 /** What a rule may be about: sockets, or the status of the server. */
 export const RULE_KINDS = ["socket", "status"] as const;
+/** Whether a rule is about sockets, or about the status of the server. */
 export type RuleKind = (typeof RULE_KINDS)[number];
 
 /** One rule, as plain data, so that it can be handed to a serving thread. A key that is undefined was not named. */
