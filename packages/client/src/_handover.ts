@@ -21,15 +21,15 @@ const BACKLOG_RETRY_MS = { first: 1, longest: 50 };
 /**
  * Checks a control socket's address, of which JavaScript may give any type.
  *
+ * @param advice what to give instead of a value of another type
  * @throws {XSocketError} EINVAL, ENAMETOOLONG
  */
-export function checkVia(via: unknown, asked: string): void {
-  if (typeof via !== "string")
-    throw misuse(
-      asked,
-      `via is ${inspect(via, { depth: -1 })}`,
-      "Give the path of a control socket, or @name.",
-    );
+export function checkVia(
+  via: unknown,
+  asked: string,
+  advice = "Give the path of a control socket, or @name.",
+): void {
+  if (typeof via !== "string") throw misuse(asked, `via is ${inspect(via, { depth: -1 })}`, advice);
   try {
     parseAddress(via);
   } catch (cause) {

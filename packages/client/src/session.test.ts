@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { changedDirectory } from "../../../tests/harness/changed.ts";
-import { sessionFor } from "./session.ts";
+import { type Session, sessionFor } from "./session.ts";
 
 test("the shared sessions of the most recently used servers are kept, and older ones are replaced", () => {
   const first = sessionFor("/first");
@@ -10,6 +10,14 @@ test("the shared sessions of the most recently used servers are kept, and older 
     expect(sessionFor("/used")).toBe(used);
   }
   expect(sessionFor("/first")).not.toBe(first);
+});
+
+test("a session of another copy of the package, as --hot loads one, is refused with what to do", async () => {
+  const copy: { Session: typeof Session } = await import(`${import.meta.dir}/session.ts?another`);
+  using another = new copy.Session();
+  expect(() => sessionFor(another)).toThrow(
+    "via is [Session] (EINVAL). Give the path of a control socket, @name, or a Session of this copy of the package (bun --hot",
+  );
 });
 
 test("a relative path in another directory is that of another server", () => {

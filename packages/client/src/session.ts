@@ -202,12 +202,14 @@ const SHARED_IDLE_MS = 250;
 /* How many implicit sessions are remembered: a program may meet new servers for as long as it runs, one for
    each container. */
 const SHARED_MAX = 1024;
+const ADVICE =
+  "Give the path of a control socket, @name, or a Session of this copy of the package (bun --hot loads another one).";
 const shared = new Map<string, Session>();
 
 /** The session for a `via`: the caller's own, or the implicit one that this thread has for each server. */
 export function sessionFor(via: string | Session = DEFAULT_ADDRESS): Session {
   if (via instanceof Session) return via;
-  checkVia(via, "start a session");
+  checkVia(via, "start a session", ADVICE);
   // another server's in another directory; path.resolve() of a name needs none that exists
   const key = /^[/@]/.test(via) ? via : `${path.resolve("directory")} ${via}`;
   const known = shared.get(key) ?? new Session({ via, idleMs: SHARED_IDLE_MS });
