@@ -16,6 +16,15 @@ until_true() {
 	fail "after 10 s not yet: $*"
 }
 
+# the tar.gz of the same files, where it is unpacked
+mkdir /package/unpacked
+tar -C /package/unpacked --strip-components 1 -xzf /package/*.tar.gz
+say "unpacked: $(/package/unpacked/usr/bin/xsocket --version)"
+# shellcheck disable=SC2016 # the inner shell expands these
+printf '#include <xsocket.h>\nint main(void) { return xsocket("none", 2, 1, 0) != -1; }\n' |
+	PKG_CONFIG_PATH=$(echo /package/unpacked/usr/lib/*/pkgconfig) \
+		sh -c 'cc -o /package/try -x c - $(pkg-config --cflags --libs xsocket)' || fail "pkg-config for what is unpacked"
+
 wants=/etc/systemd/system/sockets.target.wants
 mkdir -p "$wants"
 find / -xdev -not -path '/proc/*' -not -path '/package/*' | sort >/tmp/before
@@ -98,12 +107,20 @@ wait $server || fail "the server ended with $?"
 
 # what an upgrade asks of systemd, which does not run here
 mkdir -p /run/systemd/system
-printf '#!/bin/sh\necho "$*" >>/tmp/systemctl.log\n' >/usr/sbin/systemctl
+# shellcheck disable=SC2016 # the script expands these
+printf '#!/bin/sh\necho "${0##*/} $*" >>/tmp/systemd.log\n' >/usr/sbin/systemctl
 chmod +x /usr/sbin/systemctl
+ln -s systemctl /usr/sbin/systemd-sysusers
+ln -s systemctl /usr/sbin/systemd-tmpfiles
 dpkg -i /package/*.deb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg -i again"; }
-rm -r /run/systemd /usr/sbin/systemctl
-grep -q '^try-restart xsocket.service ' /tmp/systemctl.log || fail "an upgrade leaves the old server running"
-! grep -q '^stop' /tmp/systemctl.log || fail "an upgrade stops what it has to restart"
+rm -r /run/systemd /usr/sbin/systemctl /usr/sbin/systemd-sysusers /usr/sbin/systemd-tmpfiles
+diff - /tmp/systemd.log <<'EOF' || fail "what an upgrade asks of systemd"
+systemctl daemon-reload
+systemd-sysusers xsocket.conf
+systemd-tmpfiles --create xsocket.conf
+systemctl daemon-reload
+systemctl try-restart xsocket.service xsocket@*.service xsocket-restricted@*.service
+EOF
 say "an upgrade restarts the servers that run"
 
 ip netns del inside

@@ -39,7 +39,7 @@ startdir=$PWD/packaging/arch pkgdir=$PKGDIR bash -euc '. "$startdir/PKGBUILD"; b
 	cat build/arch.log >&2
 	exit 1
 }
-for file in usr/bin/xsocket usr/lib/libxbind.so usr/lib/xsocket/bun usr/include/xsocket.h; do
+for file in usr/bin/xsocket usr/lib/libxbind.so usr/lib/xsocket/bun usr/include/xsocket.h usr/share/licenses/xsocket/LICENSE; do
 	[ -f "$PKGDIR/$file" ] || {
 		echo "package-test: FAILED: the PKGBUILD installs no $file" >&2
 		exit 1
@@ -59,7 +59,7 @@ mount -t tmpfs -o size=3g root "$root"
 tar -C "$root" -xf "$base"
 mount --rbind /dev "$root/dev"
 mkdir -p "$root/package"
-cp build/package/*.deb packaging/use-package.sh "$root/package/"
+cp build/package/*.deb build/package/*.tar.gz packaging/use-package.sh "$root/package/"
 # a network of its own, so that no port of this machine is opened
 unshare --net --pid --fork --kill-child --mount-proc="$root/proc" chroot "$root" \
 	env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 sh /package/use-package.sh
