@@ -133,7 +133,7 @@ mkdir -p /run/xsocket /run/xsocket-vpn
 dpkg -P xsocket >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg -P"; }
 rm "$wants/xsocket@other.socket" || fail "a purge disables what is not the package's"
 find / -xdev -not -path '/proc/*' -not -path '/package/*' | sort >/tmp/after
-left=$(comm -13 /tmp/before /tmp/after | grep -v -e '^/tmp' -e '^/var/lib/dpkg' -e '^/var/log' -e '^/run/netns' -e '^/var/cache/ldconfig' -e __pycache__ || true)
+left=$(comm -13 /tmp/before /tmp/after | grep -v -e '^/tmp' -e '^/var/lib/dpkg' -e '^/var/log' -e '^/run/netns' -e '^/var/cache/ldconfig' -e '/python3[.].*/__pycache__' || true)
 [ -z "$left" ] || fail "left behind: $left"
 say "removed, nothing is left"
 echo "package-test: all passed"

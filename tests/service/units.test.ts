@@ -121,7 +121,7 @@ test.skipIf(VERSION < 256)("tmpfiles creates the directory before any server run
 
 /* Runs the package's prerm script as on a machine with systemd, and prints its calls of systemctl. */
 const REMOVED = `mount -t tmpfs own /run && mount -t tmpfs own /usr/local && mkdir -p /run/systemd/system || exit
-  printf '#!/bin/sh\\necho "$*"\\n' >/usr/local/systemctl && chmod +x /usr/local/systemctl && ln -s /bin/true /usr/local/rm
+  printf '#!/bin/sh\\necho "$*"\\n' >/usr/local/systemctl && chmod +x /usr/local/systemctl && ln -s /bin/true /usr/local/rm && ln -s rm /usr/local/rmdir
   [ -z "$2" ] || { mkdir -p "$2" && : >"$2/xsocket.service"; }
   PATH=/usr/local:$PATH sh "$1" remove`;
 
