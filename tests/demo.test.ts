@@ -36,7 +36,9 @@ test("the demo shows a server in a namespace without a network that is reached f
   expect(await demo.finished()).toBe(0);
   const { stdout, stderr } = demo;
   expect(stderr).toBe("");
+  expect(stdout).toMatch(/^1\. .*\n +lo /);
   expect(stdout).toContain("Hello from a program that has no network.");
+  expect(stdout).toContain("(its log names the client that asked: 127.0.0.1)");
   expect(stdout).toMatch(/Inside the namespace nothing listens on port \d+: ECONNREFUSED/);
   await expectNothingLeft(stdout);
 });
