@@ -26,7 +26,7 @@ grep -q '^CMAKE_COMPILE_WARNING_AS_ERROR.*=OFF$' "$root/build/release/CMakeCache
 	fail "the next ./dev setup ends at a warning"
 
 for file in "$tarballs"/*.tgz; do
-	tar -tzf "$file" package/README.md >/dev/null 2>&1 || fail "${file##*/} has no README.md"
+	tar -tzf "$file" package/README.md package/LICENSE >/dev/null 2>&1 || fail "${file##*/} has no README.md or no LICENSE"
 done
 
 # The siblings are in no registry yet, so each is named by its file.
@@ -80,6 +80,8 @@ say "the command alone, installed by Yarn"
 bun add --silent "@xsocket/client@$(tarball xsocket-client)" "@xsocket/server@$(tarball xsocket-server)"
 grep -q '"sources": "[0-9a-f]\{64\}"' node_modules/@xsocket/server/package.json ||
 	fail "nothing tells two packages of one version apart"
+grep -q '"@xsocket/native-linux-x64": "' node_modules/@xsocket/xbind-native/package.json ||
+	fail "without the command the packages for TypeScript bring no libraries"
 say "the packages for TypeScript, installed by bun"
 for name in client protocol server xbind-native; do
 	echo "import * as all from '@xsocket/$name'; all" >elsewhere.mjs
