@@ -137,6 +137,24 @@ test.skipIf(!hasIpv6 || !hasCookies)(
   },
 );
 
+test("CMake's find_package gives the shared library where the static one is not installed", async () => {
+  const library = join(env["LD_LIBRARY_PATH"] ?? "", "libxsocket.a");
+  const lines = [
+    "cmake_minimum_required(VERSION 3.16)",
+    "project(user C)",
+    "find_package(xsocket REQUIRED)",
+    "get_target_property(LOCATION xsocket::xsocket LOCATION)",
+  ];
+  await Bun.write(dir.join("shared/CMakeLists.txt"), lines.join("\n"));
+  const found = `-DCMAKE_PREFIX_PATH=${dir.join("usr")}`;
+  renameSync(library, `${library}.away`); // as in a package of its own
+  try {
+    await succeed(["cmake", "-S", dir.join("shared"), "-B", dir.join("shared/build"), found]);
+  } finally {
+    renameSync(`${library}.away`, library);
+  }
+});
+
 /* A compiler that fails unless its flags name the machine. */
 const COMPILER = `#!/bin/sh
 case " $* " in *" -DMACHINE "* | *" --version "*) exec gcc "$@" ;; esac

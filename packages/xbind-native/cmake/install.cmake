@@ -22,7 +22,8 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/xsocket.pc
 set(XSOCKET_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/xsocket)
 install(EXPORT xsocketTargets NAMESPACE xsocket:: DESTINATION ${XSOCKET_CMAKE_DIR})
 configure_package_config_file(cmake/xsocketConfig.cmake.in xsocketConfig.cmake
-                              INSTALL_DESTINATION ${XSOCKET_CMAKE_DIR})
+                              INSTALL_DESTINATION ${XSOCKET_CMAKE_DIR}
+                              PATH_VARS CMAKE_INSTALL_LIBDIR)
 write_basic_package_version_file(xsocketConfigVersion.cmake COMPATIBILITY SameMajorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/xsocketConfig.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/xsocketConfigVersion.cmake

@@ -31,4 +31,6 @@ target_include_directories(xsocket_static
 set_target_properties(xsocket_static PROPERTIES OUTPUT_NAME xsocket EXPORT_NAME static
                                                 LINKER_LANGUAGE C)
 add_library(xsocket::static ALIAS xsocket_static)
-install(TARGETS xsocket_static EXPORT xsocketTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS xsocket_static EXPORT xsocketStatic ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(EXPORT xsocketStatic NAMESPACE xsocket::
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/xsocket)
