@@ -125,6 +125,23 @@ test("a stopping thread leaves a connection that another thread opens with the s
   expect(shared.get(CONNECTION, FIELD.state)).toBe(STATE.fresh);
 });
 
+test("a stopping thread does not cut off a connection that has the number of one it waited for", () => {
+  const { memory, shared } = idleConnection(1);
+  shared.set(CONNECTION, FIELD.state, STATE.fresh);
+  let waits = 0;
+  const kernel = {
+    monotonic: () => waits * 1_000,
+    epollWait(epoll: number, pairs: Uint32Array) {
+      if (waits++ === 0) return waitForOrder(epoll, pairs);
+      shared.set(CONNECTION, FIELD.owner, 0); // ours has ended meanwhile
+      return 0;
+    },
+    receivePacket: () => -errno.EAGAIN,
+  };
+  threadOne(memory, [{ kind: "stop" }], kernel).run();
+  expect([waits, shared.get(CONNECTION, FIELD.state)]).toEqual([2, STATE.fresh]);
+});
+
 test("a stopping thread shuts a connection for reading before it drops what was sent", () => {
   const { memory, shared } = idleConnection(1);
   shared.flight.setUnread(CONNECTION, UNREAD.plain);
