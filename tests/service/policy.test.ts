@@ -98,10 +98,10 @@ describe("policy", () => {
 
   test("check warns of a rule that allows no socket that there is", async () => {
     const allow = (...keys: string[]) => ruleText('action = "allow"', ...keys);
-    const streams = allow('type = "stream"', 'protocol = ["udp", "icmp"]');
+    const streams = allow('type = "stream"', 'protocol = ["udp", "udplite", "icmp", "icmpv6"]');
     expect(await checked(allow('protocol = "udp"'), streams)).toMatchObject({
       stderr:
-        "xsocket: warning: rule 2 allows nothing, since no SOCK_STREAM socket has the protocol IPPROTO_UDP,IPPROTO_ICMP: leave its type or its protocol out\n",
+        "xsocket: warning: rule 2 allows nothing, since no SOCK_STREAM socket has the protocol IPPROTO_UDP,IPPROTO_UDPLITE,IPPROTO_ICMP,IPPROTO_ICMPV6: leave its type or its protocol out\n",
       code: 0,
     });
     const fine = [
