@@ -117,14 +117,21 @@ export function numberOf(names: Names, word: string): number | undefined {
   const { prefix, values, most } = names;
   if (meantBy(names, word) !== undefined) return undefined;
   if (/^\d{1,9}$/.test(word)) return Number(word) <= most ? Number(word) : undefined;
-  const upper = word.toUpperCase().replaceAll("-", "");
-  const bare = upper.startsWith(prefix) ? upper.slice(prefix.length) : upper;
-  return values.get(bare);
+  const key = keyFor(word);
+  return values.get(key.startsWith(prefix) ? key.slice(prefix.length) : key);
 }
 
 /** The name of what a word was written for that {@link numberOf} therefore refuses. */
 export function meantBy({ mistaken }: Names, word: string): string | undefined {
-  return mistaken?.get(word.toUpperCase());
+  return mistaken?.get(keyFor(word));
+}
+
+/* A word as the maps have it: in upper case, without hyphens and leading zeros. */
+function keyFor(word: string): string {
+  return word
+    .toUpperCase()
+    .replaceAll("-", "")
+    .replace(/^0+(?=\d)/, "");
 }
 
 /** Which of the three a word names, for one that was given as another, as in type = "tcp". */
