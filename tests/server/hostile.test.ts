@@ -118,9 +118,13 @@ test("1,000 stuck clients of one user do not slow down another", async () => {
   await measure(); // warm
   const usual: number[] = [];
   const beside: number[] = [];
-  // the best of each, since other load can only make them longer
-  const isClose = () => Math.min(...beside) < 2 * Math.min(...usual);
-  for (let round = 0; round < 4 || (round < 12 && !isClose()); round++) {
+  // The best of each, since other load can only make them longer, or the middle one of the rounds'
+  // ratios, since a single round without other load says nothing of the others.
+  const slowdown = () => {
+    const ratios = beside.map((p99, i) => p99 / usual[i]!).toSorted((a, b) => a - b);
+    return Math.min(Math.min(...beside) / Math.min(...usual), ratios[ratios.length >> 1]!);
+  };
+  for (let round = 0; round < 4 || (round < 12 && slowdown() >= 2); round++) {
     usual.push(await measure());
     using clients = rawClients(server.path, 1000);
     for (const [i, client] of clients.entries()) {
@@ -129,7 +133,7 @@ test("1,000 stuck clients of one user do not slow down another", async () => {
     }
     beside.push(await measure());
   }
-  expect(Math.min(...beside)).toBeLessThan(2 * Math.min(...usual));
+  expect(slowdown(), `p99 in us: ${usual}, beside them ${beside}`).toBeLessThan(2);
 });
 
 /* A request for a packet socket, and a rule that allows it. */
