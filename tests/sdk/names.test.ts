@@ -1,6 +1,7 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { join } from "node:path";
 import { connect, type ConnectOptions, listen } from "@xsocket/client";
+import { loadSyscalls } from "@xsocket/xbind-native";
 import {
   createNamespace,
   eventually,
@@ -223,6 +224,30 @@ describe("a host name", () => {
       const soon = { ...odd.peer, hostname: "soon.test", port: listener.port };
       using socket = await connect(soon);
       expect(socket.remoteAddress).toBe("::1");
+    },
+  );
+
+  test.skipIf(!hasIpv6)(
+    "has its IPv6 address tried too if the AAAA answer comes soon, but while the program is busy for long",
+    async () => {
+      await using odd = await oddTarget();
+      using listener = await listen({ ...odd.peer, hostname: "::1", port: 0 });
+      const native = loadSyscalls();
+      const receive = native.receivePacket.bind(native);
+      const start = globalThis.setTimeout;
+      const thenBlock = (...given: Parameters<typeof start>) => {
+        const timer = start(...given);
+        Bun.sleepSync(700);
+        return timer;
+      };
+      using timers = spyOn(globalThis, "setTimeout");
+      using received = spyOn(native, "receivePacket").mockImplementationOnce((...args) => {
+        timers.mockImplementationOnce(Object.assign(thenBlock, start)); // that for the AAAA answer
+        return receive(...args);
+      });
+      using socket = await connect({ ...odd.peer, hostname: "soon.test", port: listener.port });
+      expect(socket.remoteAddress).toBe("::1");
+      expect(received).toHaveBeenCalled();
     },
   );
 

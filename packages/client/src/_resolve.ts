@@ -29,8 +29,9 @@ interface ResolvConf {
 /* The longest name and the longest part of one in DNS. */
 const NAME_CHARS = 253;
 const LABEL_CHARS = 63;
-/* How long to wait for a name's IPv6 addresses once it is known to have IPv4 ones, or not to exist, in milliseconds. */
-const IPV6_LATER_MS = 500;
+/* How long to wait for a name's IPv6 addresses once it is known to have IPv4 ones, or not to exist: so many times so many
+   milliseconds. In parts, since a program that was busy for all that time has not read yet what came meanwhile. */
+const IPV6_LATER = { times: 5, ms: 100 };
 /* The most dots that resolv.conf(5) can ask for. */
 const NDOTS_MAX = 15;
 
@@ -131,8 +132,12 @@ async function bothKinds(
   const signals = [enough.signal, ...(signal ? [signal] : [])];
   const deadline = new Deadline({ signal: AbortSignal.any(signals), timeoutMs });
   let timer: NodeJS.Timeout | undefined;
+  const wait = (times: number): void => {
+    const next = (): void => (times > 1 ? wait(times - 1) : enough.abort());
+    timer = setTimeout(next, IPV6_LATER.ms);
+  };
   const four = queryAddresses(dns, name, "A").then((found) => {
-    if (found?.length !== 0) timer = setTimeout(() => enough.abort(), IPV6_LATER_MS);
+    if (found?.length !== 0) wait(IPV6_LATER.times);
     return found;
   });
   const six = queryAddresses({ ...dns, deadline }, name, "AAAA").catch((error: unknown) => {
