@@ -21,22 +21,25 @@ test("sets the timer at the first event and clears it when it interrupts a wait"
   expect(settings(-errno.EAGAIN, 1, -errno.EINTR)).toEqual([]);
 });
 
+const OTHERS_MAX = 10; // waits that end for another reason: the process was stopped and goes on
+
 test("a timer interrupts the waits of its thread until it is stopped", () => {
   const sys = loadSyscalls();
   const epollFd = sys.epollCreate();
   const timer = sys.tickCreate();
   const wait = (ms: number) => sys.epollWait(epollFd, new Uint32Array(2), 1, ms, 0);
   for (const [ms, times] of [
-    [20, 3],
     [1020, 1],
+    [20, 3],
   ] as const) {
     const begin = sys.monotonic();
     expect(sys.tickSet(timer, ms)).toBe(0);
-    for (let i = 0; i < times; i++) expect(wait(5000)).toBe(-errno.EINTR);
-    expect(sys.monotonic() - begin).toBeGreaterThan(ms * times - 1);
+    let waits = 0;
+    for (; sys.monotonic() - begin < ms * times - 1; waits++) expect(wait(5000)).toBe(-errno.EINTR);
+    expect(waits).toBeLessThan(times + OTHERS_MAX);
   }
   expect(sys.tickSet(timer, 0)).toBe(0);
-  expect(wait(50)).toBe(0);
+  expect([wait(50), wait(50), wait(50)]).toContain(0);
   expect(sys.tickDelete(timer)).toBe(0);
   expect(sys.tickDelete(timer)).toBe(-errno.EINVAL);
   sys.close(epollFd);
