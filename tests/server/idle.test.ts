@@ -7,12 +7,21 @@ import { inStatus, residentMb, threadNames } from "./process.ts";
 import { askOnce } from "./raw.ts";
 
 const SETTLE_MS = 1500; // for the rest of the start
-const IDLE_MS = 5000;
+const LOOK_MS = 2500;
+const LOOKS = 12;
 
-/** The number of times that the threads of a process have gone to sleep. */
-function sleeps(pid: number): number {
-  const counts = inStatus(pid, /(?<=^voluntary_ctxt_switches:\s+)\d+/gm);
-  return counts.reduce((sum, count) => sum + Number(count), 0);
+/** How often each thread of a process has gone to sleep. */
+function sleeps(pid: number): number[] {
+  return inStatus(pid, /(?<=^voluntary_ctxt_switches:\s+)\d+/gm).map(Number);
+}
+
+/** How often they go to sleep within a while, all together; Infinity if one begins or ends meanwhile. */
+async function sleepsAgain(pid: number): Promise<number> {
+  const before = sleeps(pid);
+  await Bun.sleep(LOOK_MS);
+  const after = sleeps(pid);
+  if (after.length !== before.length) return Infinity;
+  return after.reduce((sum, count, i) => sum + count - (before[i] ?? 0), 0);
 }
 
 function variables(pid: number): string[] {
@@ -21,10 +30,11 @@ function variables(pid: number): string[] {
 
 test("no timer wakes an idle server", async () => {
   await using server = await startServer();
-  await Bun.sleep(SETTLE_MS);
-  const before = sleeps(server.program.pid);
-  await Bun.sleep(IDLE_MS);
-  expect(sleeps(server.program.pid) - before).toBeLessThan(15); // some fifty with Bun's timers
+  const seen: number[] = [];
+  // the rest of the start may take a while, and others may wake it; Bun's own timer does each second
+  do seen.push(await sleepsAgain(server.program.pid));
+  while (Math.min(...seen) > 1 && seen.length < LOOKS);
+  expect(Math.min(...seen), seen.join()).toBeLessThan(2);
 });
 
 test("keeps the user's environment variables for Bun's timers", async () => {
@@ -61,4 +71,4 @@ test("requests do not grow the private memory by more than a few MB", async () =
     requests += (await runLoad(program, server.path, { mode: "call", callers: 4, seconds: 1 }))
       .requests;
   expect(residentMb(pid, "RssAnon") - before).toBeLessThan(8); // 12 with one closure per request
-});
+}, 600_000); // 10 s on an idle machine
