@@ -117,11 +117,11 @@ test.each([
       web.on(event, (_, upgraded) => {
         upgraded.write("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n");
         setImmediate(() => void web.close()); // which ends the idle ones
-        setTimeout(() => upgraded.end("upgraded"), 800);
+        setTimeout(() => upgraded.end("upgraded"), 1500);
       });
     };
     if (isEarly) upgrade();
-    Object.assign(web, { headersTimeout: 300 });
+    Object.assign(web, { headersTimeout: 1000 });
     await nodeListen(web, { via: server.path, host: "127.0.0.1" });
     const accepted = once(web, "connection");
     const socket = connect(portOf(web), "127.0.0.1");
@@ -176,11 +176,11 @@ test("a connection that is reset in the middle of its answer can be garbage-coll
 
 test("the timeout of a server ends a connection or emits 'timeout', and limits of 0 mean none", async () => {
   await using server = await startServer();
-  await using quiet = await start(server.path, { timeout: 100 }, LONG_MS);
+  await using quiet = await start(server.path, { timeout: 800 }, LONG_MS); // enough for a request on a busy machine
   expect((await exchange(quiet.port, HEAD))[1]).toBe(true);
   quiet.web.on("upgrade", (_, socket) => {
     socket.write("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n");
-    setTimeout(() => socket.end("upgraded"), 500); // it is no longer the server's
+    setTimeout(() => socket.end("upgraded"), 1200); // it is no longer the server's
   });
   expect((await exchange(quiet.port, UPGRADE))[0]).toEndWith("upgraded");
   const told: unknown[] = [];

@@ -19,7 +19,7 @@ import { askOnce, crowd, native, rawClients, RawClient } from "./raw.ts";
 const OKAY = [0, 0, 0, 0];
 
 test("closes a client that sends no request in time, and no other", async () => {
-  await using server = await startServer({ args: ["--first-request-ms", "300"] });
+  await using server = await startServer({ args: ["--first-request-ms", "1000"] });
   using used = new RawClient(server.path);
   expect(used.ask()).toBe(0);
   using silent = new RawClient(server.path);
@@ -31,7 +31,7 @@ test("closes a client that sends no request in time, and no other", async () => 
 test("logs a client of another PID namespace without a process number", async () => {
   using dir = tempDir();
   const path = dir.join("control");
-  const bounds = ["--first-request-ms", "300", "--max-connections-per-user", "1"];
+  const bounds = ["--first-request-ms", "1000", "--max-connections-per-user", "1"];
   await using server = here.spawn([...OWN_MACHINE, XSOCKET, "serve", path, ...bounds]);
   await server.says(/serving at/);
   using silent = new RawClient(path);
@@ -43,13 +43,13 @@ test("logs a client of another PID namespace without a process number", async ()
 });
 
 test("answers requests that came in time although the server was stopped for longer", async () => {
-  await using server = await startServer({ args: ["--first-request-ms", "2000"] });
+  await using server = await startServer({ args: ["--first-request-ms", "3000"] });
   const idle = server.sockets();
   using clients = rawClients(server.path, 100); // more events than one wait returns
   await eventually("all to be accepted", () => server.sockets() === idle + 100);
   await server.program.pause();
   for (const client of clients) client.send();
-  await Bun.sleep(2200);
+  await Bun.sleep(3200);
   server.program.kill("SIGCONT");
   expect(clients.map((client) => client.reply())).toEqual(Array(100).fill(0));
 });
