@@ -176,7 +176,7 @@ test("waits no longer than until the first deadline", () => {
     receivePacket: () => -errno.EAGAIN,
   };
   threadAt(0, memory, orders, kernel).run();
-  expect(waits).toEqual([-1, lookMs, 100, 50, 50, 200]); // the last for a client that has connected but sent no request
+  expect(waits).toEqual([-1, lookMs, 100, 50, 50, 20]); // the last for a client that has connected but sent no request
 });
 
 test("ends connections that are over before it accepts new ones", () => {
@@ -219,7 +219,7 @@ test("a stopping thread does not wake for calls of the main thread", () => {
     receivePacket: () => -errno.EAGAIN,
   };
   threadOne(memory, orders, kernel).run();
-  expect(waits).toBe(2);
+  expect(waits).toBe(11); // ten parts of its last time after the first one
 });
 
 test("a stopping thread looks only at the connections that are ready", () => {
@@ -239,6 +239,27 @@ test("a stopping thread looks only at the connections that are ready", () => {
   };
   threadOne(memory, orders, kernel).run();
   expect(looks).toEqual([1]); // when it began to stop
+});
+
+test("a stopping thread that is kept from its processor still answers what comes after that", () => {
+  const { memory, shared } = idleConnection(1);
+  shared.set(CONNECTION, FIELD.state, STATE.fresh);
+  const orders: Order[] = [];
+  const looks: number[] = [];
+  let now = 0;
+  let waits = 0;
+  const kernel = {
+    monotonic: () => now,
+    epollWait(_: number, pairs: Uint32Array, _max: number, waitMs: number) {
+      if (waits++ === 0) orders.push({ kind: "stop" });
+      else now += waits === 2 ? 2500 : waitMs;
+      pairs.set([EPOLLIN, waits === 1 ? WAKE_DATA : CONNECTION]);
+      return Number(waits === 1 || waits === 11);
+    },
+    receivePacket: () => (looks.push(waits), waits < 11 ? -errno.EAGAIN : 0),
+  };
+  threadOne(memory, orders, kernel).run();
+  expect(looks).toEqual([1, 11]);
 });
 
 test("a stopping thread ends when its last connection has", () => {

@@ -39,9 +39,11 @@ export const COLLECT_STEPS = 16_384;
 
 /*
  * How long a stopping thread waits for clients that have requests left to be answered, or have not asked yet, in
- * milliseconds.
+ * milliseconds. It waits in parts, and what one takes beyond that does not count: this thread was kept from its
+ * processor, and has not answered what came meanwhile.
  */
 const LAST_MS = 200;
+const PART_MS = 20;
 
 /** What a thread exchanges with the main thread. */
 export interface Channel {
@@ -231,11 +233,13 @@ export class Loop {
    */
   #finishOpen(fds: number[]): void {
     const { sys, epollFd } = this.#context;
-    const end = sys.monotonic() + LAST_MS;
     sys.epollCtl(epollFd, EPOLL_CTL_DEL, this.#wakeFd, 0, WAKE_DATA); // calls are not answered any more
     const open = new Set(fds);
-    for (let left = LAST_MS; open.size > 0 && left > 0; left = end - sys.monotonic()) {
-      const count = sys.epollWait(epollFd, this.#pairs, EVENTS, Math.ceil(left), 0);
+    let now = sys.monotonic();
+    for (let end = now + LAST_MS; open.size > 0 && now < end; now = sys.monotonic()) {
+      const waitMs = Math.min(PART_MS, Math.ceil(end - now));
+      const count = sys.epollWait(epollFd, this.#pairs, EVENTS, waitMs, 0);
+      end += Math.max(0, sys.monotonic() - now - PART_MS);
       for (let i = 0; i < count; i++) {
         const fd = this.#pairs[2 * i + 1] ?? -1;
         if (open.has(fd) && !this.#turns.last(fd)) open.delete(fd);
