@@ -61,7 +61,8 @@ async function callsDuring(pid: number, act: () => Promise<void>) {
 }
 
 test("a request makes no system calls for the log or for idle connections", async () => {
-  await using server = await startServer({ args: ["--threads", "1"] });
+  const patient = ["--first-request-ms", "600000", "--take-reply-ms", "600000"]; // nothing has to be checked meanwhile
+  await using server = await startServer({ args: ["--threads", "1", ...patient] });
   using kept = new RawClient(server.path);
   expect(kept.ask()).toBe(0);
   const askKept = async () => {
@@ -85,7 +86,7 @@ test("a request makes no system calls for the log or for idle connections", asyn
   const rounds = calls.split(/ ?epoll_pwait ?/);
   // whether the last reply was received; the request; the socket, sent and closed
   const own = rounds.filter((round) => round === "ioctl recvfrom socket sendmsg close");
-  expect(own.length).toBeGreaterThan(ASKED / 2); // others may include checks of time limits
+  expect(own.length, calls).toBeGreaterThan(ASKED / 2);
 });
 
 test("a connection with one request makes only the calls it needs, and no epoll call", async () => {
