@@ -26,6 +26,26 @@ test("a bundle loads no library from a directory above its own, but from XSOCKET
   expect(await run({ XSOCKET_LIBDIR: planted })).toBe(`${join(planted, "libxsocket.so")}\n`);
 });
 
+test("an executable loads no library from the directory in which it is started", async () => {
+  using dir = tempDir();
+  for (const libc of ["linux", "linuxmusl"]) {
+    const planted = dir.join(`node_modules/@xsocket/native-${libc}-${process.arch}`);
+    mkdirSync(planted, { recursive: true });
+    writeFileSync(join(planted, "package.json"), "{}");
+    writeFileSync(join(planted, "libxsocket.so"), "planted");
+  }
+  const program = `
+    import { libraryPath } from ${JSON.stringify(join(import.meta.dir, "libraries.ts"))};
+    console.log(libraryPath("xsocket"));`;
+  await Bun.write(dir.join("program.ts"), program);
+  // not by Bun.build(), whose thread keeps its descriptors
+  const build = ["build", "--compile", `--outfile=${dir.join("program")}`, dir.join("program.ts")];
+  Bun.spawnSync([process.execPath, ...build]);
+  const { stdout, stderr } = Bun.spawnSync([dir.join("program")], { cwd: dir.path, env: {} });
+  expect(stdout.toString()).toBe("");
+  expect(stderr.toString()).toContain("libxsocket.so was not found in /$bunfs/root: build it in");
+});
+
 test("a Bun of another version is refused with a message of our own, not by bun:ffi", async () => {
   using dir = tempDir();
   cpSync(import.meta.dir, dir.join("src"), { recursive: true });

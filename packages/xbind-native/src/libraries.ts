@@ -44,7 +44,9 @@ function platformName(): string {
   return `@xsocket/native-linux${musl ? "musl" : ""}-${process.arch}`;
 }
 
+/* Bun looks for the packages of a compiled executable in the current directory, which may be anybody's. */
 function platformPackage(): string[] {
+  if (isEmbedded(import.meta.dir)) return [];
   const manifest = tried(() => Bun.resolveSync(`${platformName()}/package.json`, import.meta.dir));
   return manifest === undefined ? [] : [dirname(manifest)]; // it may not be installed
 }
