@@ -245,6 +245,19 @@ describe("invalid policies", () => {
     expect(problems("[[rule]]\nuser = 'x'\n[[rule]]\naction = 'deny'\ntype = 'y'")).toHaveLength(3);
   });
 
+  test("says what to do where the parser's words do not", () => {
+    for (const value of ["1000-2000", "100000-165535", "10 - 20", '[ 1000-2000, "5" ]', "[\n5-7]"])
+      expect(problems(`[[rule]]\naction = "allow"\nuid = ${value}\n`).join()).toMatch(
+        /^p.toml:[34]: TOML Parse error: .*: write a range in quotes, like "100000-165535"$/,
+      );
+    expect(problems('[[rule]]\naction = "allow"\nuser = "x"\nuser = "y"\n')).toEqual([
+      `p.toml:4: TOML Parse error: Cannot redefine key 'user': begin each rule with [[rule]], and give several values as a list, like ["alice", "bob"]`,
+    ]);
+    for (const other of ['"a 1-2" b', "alice # 1-2", "alice-1-2"])
+      // no range that lacks its quotes
+      expect(problems(`[[rule]]\nname = ${other}\n`).join()).not.toContain("range");
+  });
+
   test("reports the line of a syntax error", () => {
     const text =
       "# a policy\n[[rule]]\naction = 'allow'\nuser = alice\n[[rule]]\naction = 'deny'\n";

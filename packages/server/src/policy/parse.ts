@@ -37,6 +37,16 @@ function lineOf(text: string, problem: string): number {
   return bad;
 }
 
+/* What to do about a syntax error, if the parser's own words do not say it. */
+function remedyFor(problem: string, text: string, line: number): string {
+  if (!text.includes("[[rule]]")) return `: ${FORM}`; // it may be JSON, or a unit
+  if (/^(?:[^"'#]*[=[,\s])?\d+ *- *\d/.test(text.split("\n")[line - 1] ?? ""))
+    return ': write a range in quotes, like "100000-165535"';
+  if (problem.includes("Cannot redefine key"))
+    return ': begin each rule with [[rule]], and give several values as a list, like ["alice", "bob"]';
+  return "";
+}
+
 function parseToml(source: string, text: string): Table {
   const line = overfullLine(text, ENTRIES_MAX);
   if (line !== undefined)
@@ -50,8 +60,8 @@ function parseToml(source: string, text: string): Table {
     return { ...Bun.TOML.parse(text) };
   } catch (error) {
     const problem = reasonOf(error);
-    const remedy = text.includes("[[rule]]") ? "" : `: ${FORM}`; // else the file may be JSON, or a unit
-    throw new PolicyError(source, [{ text: problem + remedy, line: lineOf(text, problem) }]);
+    const at = lineOf(text, problem);
+    throw new PolicyError(source, [{ text: problem + remedyFor(problem, text, at), line: at }]);
   }
 }
 
