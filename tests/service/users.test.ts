@@ -236,4 +236,18 @@ describe("as root", () => {
       expectSentence(await here.run(["unshare", "--map-root-user", XSOCKET, ...args]), 1, says);
     },
   );
+
+  testAnywhere.skipIf(!isRoot || isChrooted)(
+    "reports a user that is unmapped in the user namespace",
+    async () => {
+      using dir = tempDir();
+      const words = ["serve", dir.join("control"), "--user", "1"];
+      const argv = xsocketForEveryone(dir, words, ["unshare", "--map-root-user"]);
+      const says =
+        /^xsocket: cannot become uid 1 .*: E\w+\. Name one that this user namespace has \(\/proc\/self\/uid_map\), or leave --user out\n$/;
+      const { code, stderr } = await here.run(argv);
+      expect(stderr).toMatch(says);
+      expect(code).toBe(1);
+    },
+  );
 });

@@ -1,12 +1,19 @@
 import { readFileSync } from "node:fs";
-import { codeOf } from "@xsocket/xbind-native";
+import { codeOf, tried } from "@xsocket/xbind-native";
 
 const IDS = 0xffffffff; // as many as there are
 
-/* A line has the first id inside, the first one outside, and how many. */
-function isWhole(map: string): boolean {
+/* A line of a map has the first id inside, the first one outside, and how many. */
+function spans(map: string): { first: number; count: number }[] {
   const lines = readFileSync(`/proc/self/${map}`, "utf8").trimEnd().split("\n");
-  return lines.reduce((sum, line) => sum + Number(line.trim().split(/\s+/)[2]), 0) === IDS;
+  return lines.map((line) => {
+    const [first, , count] = line.trim().split(/\s+/);
+    return { first: Number(first), count: Number(count) };
+  });
+}
+
+function isWhole(map: string): boolean {
+  return spans(map).reduce((sum, { count }) => sum + count, 0) === IDS;
 }
 
 /** Answers whether some of the machine's users or groups are unmapped here (user_namespaces(7)), or may be. */
@@ -17,4 +24,11 @@ export function hasUnmappedIds(): boolean {
     // ENOENT: a kernel without user namespaces, since Bun does not run without /proc
     return codeOf(error) !== "ENOENT";
   }
+}
+
+/** Answers whether this user namespace lacks a user of the machine. */
+export function isUnmappedUser(uid: number): boolean {
+  const isIn = ({ first, count }: { first: number; count: number }) =>
+    first <= uid && uid < first + count;
+  return tried(() => !spans("uid_map").some(isIn)) ?? false;
 }
