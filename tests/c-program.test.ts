@@ -137,6 +137,22 @@ test.skipIf(!hasIpv6 || !hasCookies)(
   },
 );
 
+test("CMake's find_package says that there are no components", async () => {
+  const lines = [
+    "cmake_minimum_required(VERSION 3.16)",
+    "project(user C)",
+    "find_package(xsocket REQUIRED COMPONENTS static)",
+  ];
+  await Bun.write(dir.join("parts/CMakeLists.txt"), lines.join("\n"));
+  const found = `-DCMAKE_PREFIX_PATH=${dir.join("usr")}`;
+  const argv = ["cmake", "-S", dir.join("parts"), "-B", dir.join("parts/build"), found];
+  const { code, stderr } = await here.run(argv);
+  const said =
+    "has no components: leave COMPONENTS out, and link xsocket::xsocket or xsocket::static";
+  expect(stderr.replaceAll(/\s+/g, " ")).toContain(said);
+  expect(code).toBe(1);
+});
+
 test("CMake's find_package gives the shared library where the static one is not installed", async () => {
   const library = join(env["LD_LIBRARY_PATH"] ?? "", "libxsocket.a");
   const lines = [
