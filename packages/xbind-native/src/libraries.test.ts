@@ -39,8 +39,17 @@ test("an executable loads no library from the directory in which it is started",
     console.log(libraryPath("xsocket"));`;
   await Bun.write(dir.join("program.ts"), program);
   // not by Bun.build(), whose thread keeps its descriptors
-  const build = ["build", "--compile", `--outfile=${dir.join("program")}`, dir.join("program.ts")];
+  const flags = ["--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"]; // as docs/sdk.md says
+  const build = [
+    "build",
+    "--compile",
+    `--outfile=${dir.join("program")}`,
+    ...flags,
+    dir.join("program.ts"),
+  ];
   Bun.spawnSync([process.execPath, ...build]);
+  writeFileSync(dir.join(".env"), `XSOCKET_LIBDIR=${dir.join("node_modules")}`);
+  writeFileSync(dir.join("bunfig.toml"), 'preload = ["./missing.ts"]');
   const { stdout, stderr } = Bun.spawnSync([dir.join("program")], { cwd: dir.path, env: {} });
   expect(stdout.toString()).toBe("");
   expect(stderr.toString()).toContain("libxsocket.so was not found in /$bunfs/root: build it in");
