@@ -15,9 +15,18 @@ c_format() {
 	clang-format-19 --dry-run -Werror $(c_sources)
 }
 
-# built PRESET: builds with the compiler and sanitizer of the preset, warnings being errors.
+# built PRESET WORD...: builds by the preset, and looks for the compiler and the flags that it is for in the
+# command that has compiled a source: without a sanitizer its tests would pass, too.
 built() {
-	cmake --preset "$1" && cmake --build --preset "$1" --parallel 2
+	preset=$1
+	shift
+	cmake --preset "$preset" && cmake --build --preset "$preset" --parallel 2 || return
+	for word in -Werror "$@"; do
+		grep '"command".*/src/core/wire\.c"' "build/$preset/compile_commands.json" | grep -qF -e "$word " || {
+			echo "the preset $preset compiles without $word"
+			return 1
+		}
+	done
 }
 
 # Bun for arm64, which runs in the emulator as the C programs do.
@@ -53,16 +62,18 @@ step lint bun node_modules/oxlint/bin/oxlint --type-aware
 step types bun node_modules/typescript/bin/tsc -p .
 step types-protocol bun node_modules/typescript/bin/tsc -p packages/protocol # without any runtime's types
 step bun-arm64 fetch_bun_arm64
-step build-asan built asan
+step build-asan built asan -fsanitize=address,undefined -fno-sanitize-recover=all
 ctest_step asan build/asan
-step build-fuzz built fuzz
-ctest_step fuzz build/fuzz -R '^fuzz_'
-step build-tsan built tsan
+step build-fuzz built fuzz clang-19 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+ctest_step fuzz build/fuzz
+step build-tsan built tsan -fsanitize=thread
 ctest_step tsan build/tsan -E '^(bind|options)_' # those have one thread, so no races
-for preset in musl i386 aarch64; do
-	step "build-$preset" built "$preset"
-	ctest_step "$preset" "build/$preset"
-done
+step build-musl built musl musl-gcc
+ctest_step musl build/musl
+step build-i386 built i386 i686-linux-gnu-gcc
+ctest_step i386 build/i386
+step build-aarch64 built aarch64 aarch64-linux-gnu-gcc
+ctest_step aarch64 build/aarch64
 ctest_step c-tests build/release
 bun_step bun-tests --parallel=2
 systemd_step
