@@ -108,6 +108,21 @@ test.each([
   expect((await run("one.test.ts")).code).toBe(code === 0 ? 0 : 1);
 });
 
+test("a test.only that was left behind fails a run of all tests", async () => {
+  using dir = tempDir();
+  testsCheckout(dir.path, "bin", "packages", "tests");
+  writeFileSync(dir.join("bin/ctest"), "#!/bin/sh\n", { mode: 0o755 });
+  const left = 'import { test } from "bun:test";\ntest.only("one", () => {});\n';
+  writeFileSync(dir.join("tests/one.test.ts"), left);
+  const PATH = `${dir.join("bin")}:${dirname(process.execPath)}:${process.env["PATH"]}`;
+  const run = (...args: string[]) =>
+    here.run(["sh", "scripts/test.sh", ...args], { cwd: dir.path, env: { PATH, CI: undefined } });
+  const { code, stdout } = await run();
+  expect(stdout).toContain("error: .only is disabled");
+  expect(code).toBe(1);
+  expect((await run("tests/one.test.ts")).code).toBe(0); // with files it is what somebody works on
+});
+
 test("the tests see no colours, settings, proxy or service manager of whoever runs them", async () => {
   using dir = tempDir();
   const bin = dir.join("bin");
