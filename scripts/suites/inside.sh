@@ -4,7 +4,8 @@
 # How it works: a network namespace with lo, one more interface that knows multicast, and routes
 # that lead nowhere. The server is in the same namespace, so that a moved socket can do all that
 # the program's own could: whatever differs is the library's doing. Processes and mounts are in
-# namespaces of their own as well, and end with the command. Root is needed.
+# namespaces of their own as well, and end with the command. Root is needed. A library that could not
+# be loaded would change nothing: if the server has given no socket by the end, the exit code is 75.
 set -eu
 
 if [ -z "${SUITES_INSIDE-}" ]; then
@@ -36,6 +37,10 @@ if [ "$mode" = with ]; then
 		[ "$tries" -lt 100 ] || exit 1
 		sleep 0.05
 	done
-	export LD_PRELOAD=/run/xsocket/libxbind.so XBIND='*'
+	set -- env LD_PRELOAD=/run/xsocket/libxbind.so XBIND='*' "$@"
 fi
-"$@"
+code=0
+"$@" || code=$?
+[ "$mode" = plain ] ||
+	"$root/packages/cli/bin/xsocket" status --json | grep -q '"granted":[1-9]' || code=75
+exit $code

@@ -53,8 +53,10 @@ run_suite() {
 	timeout --foreground --signal KILL "$limit" \
 		sh $here/inside.sh "$1" sh -ec '. "$1"; cd "$2"; run' sh "$PWD/$here/$2.suite" "$tree" \
 		>"$work/$2.$1.out" 2>"$work/$2.$1.err" || came_to=$?
-	[ "$came_to" != 137 ] || # that of a command that was killed
-		fail "$2: a run took longer than $limit seconds: see $work/$2.$1.out and $work/$2.$1.err"
+	case $came_to in
+	75) fail "$2: the library has moved no socket: see $work/$2.$1.err" ;;
+	137) fail "$2: a run took longer than $limit seconds: see $work/$2.$1.out and $work/$2.$1.err" ;; # it was killed
+	esac
 	LC_ALL=C sort -u "$work/$2.$1.out" >"$work/$2.$1"
 }
 
