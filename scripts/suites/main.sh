@@ -44,7 +44,8 @@ fetch() {
 
 tree_of() { find "$work/source" -maxdepth 1 -name "$1-*" -type d 2>/dev/null; }
 
-# run_suite plain|with NAME: the result of each test, one line for each, sorted.
+# run_suite plain|with NAME: the tests that passed, one line for each, sorted. A name that stands for several of
+# them is left out if one has failed.
 run_suite() {
 	came_to=0
 	# in the foreground, so that an interrupt reaches it too; KILL, since an init ignores the
@@ -57,11 +58,12 @@ run_suite() {
 	75) fail "$2: the library has moved no socket: see $work/$2.$1.err" ;;
 	137) fail "$2: a run took longer than $limit seconds: see $work/$2.$1.out and $work/$2.$1.err" ;; # it was killed
 	esac
-	LC_ALL=C sort -u "$work/$2.$1.out" >"$work/$2.$1"
+	sed -n 's/^not //p' "$work/$2.$1.out" | LC_ALL=C sort -u >"$work/$2.failed"
+	grep '^ok' "$work/$2.$1.out" | LC_ALL=C sort -u | LC_ALL=C comm -23 - "$work/$2.failed" >"$work/$2.$1"
 }
 
 # The tests that passed without the library, and in no run with it so far.
-lost() { grep '^ok' "$work/$1.plain" | LC_ALL=C comm -23 - "$work/$1.passed"; }
+lost() { LC_ALL=C comm -23 "$work/$1.plain" "$work/$1.passed"; }
 
 suite() {
 	name=$1
@@ -82,18 +84,18 @@ suite() {
 			>"$work/$name.build" 2>&1 ||
 		fail "$name could not be built: see $work/$name.build"
 	run_suite plain "$name"
-	grep -q '^ok' "$work/$name.plain" || fail "$name: no test passes even without the library: see $work/$name.plain.err"
+	[ -s "$work/$name.plain" ] || fail "$name: no test passes even without the library: see $work/$name.plain.err"
 	: >"$work/$name.passed"
 	try=0
 	while [ "$try" -lt "$tries" ] && [ -n "$(lost "$name")" ]; do
 		try=$((try + 1))
 		run_suite with "$name"
-		grep '^ok' "$work/$name.with" | LC_ALL=C sort -u - "$work/$name.passed" >"$work/$name.sum"
+		LC_ALL=C sort -u "$work/$name.with" "$work/$name.passed" >"$work/$name.sum"
 		mv "$work/$name.sum" "$work/$name.passed"
 	done
-	printf '%s: %s tests pass without the library, %s of them with it too\n' "$name" \
-		"$(grep -c '^ok' "$work/$name.plain")" \
-		"$(($(grep -c '^ok' "$work/$name.plain") - $(lost "$name" | wc -l)))"
+	all=$(wc -l <"$work/$name.plain")
+	printf '%s: %s tests pass without the library, %s of them with it too\n' "$name" "$all" \
+		"$((all - $(lost "$name" | wc -l)))"
 	lost "$name" | sed 's/^ok /  fails with the library: /'
 	[ -z "$(lost "$name")" ]
 }

@@ -10,6 +10,7 @@ const FAILS_WITH = '[ -z "${LD_PRELOAD-}" ] || not="not "';
 const SUITES = {
   broken: "exit 1",
   lost: `${BINDS}; ${FAILS_WITH}; echo "ok one"; echo "\${not-}ok two"; echo "not ok three"`,
+  twice: `${BINDS}; ${FAILS_WITH}; echo "ok one"; echo "\${not-}ok one"`,
   same: `${BINDS}; echo "ok one"; echo "not ok two"`,
   slow: "sleep 60",
   unmoved: 'echo "ok one"',
@@ -33,7 +34,9 @@ test.if(isRoot && !isContained)(
     expect(stdout).toBe(`lost: 2 tests pass without the library, 1 of them with it too
   fails with the library: two
 same: 1 tests pass without the library, 1 of them with it too
-1 passed, 4 failed
+twice: 1 tests pass without the library, 0 of them with it too
+  fails with the library: one
+1 passed, 5 failed
 `);
     expect(stderr.replaceAll(/: see .*/g, ""))
       .toBe(`suites: broken: no test passes even without the library
