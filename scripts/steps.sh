@@ -94,8 +94,13 @@ step() {
 	[ "$code" = 0 ] || failed=$((failed + 1))
 }
 
-# add PASSED FAILED SKIPPED: adds what a runner counted; one that fails has failed at least one.
+# add PASSED FAILED SKIPPED: adds what a runner counted; one that fails has failed at least one. One that counts
+# nothing fails: Bun ends so, with 0, if a test calls process.exit(0).
 add() {
+	if [ "$code" = 0 ] && [ $(($1 + $2 + $3)) = 0 ]; then
+		echo "FAIL  $step_name counted no test; its output is in $logs/$step_name.log"
+		code=1 status=1
+	fi
 	passed=$((passed + $1)) skipped=$((skipped + $3))
 	if [ "$code" != 0 ] && [ "$2" = 0 ]; then
 		failed=$((failed + 1))

@@ -44,14 +44,16 @@ test("the tests fail where no network namespace can be made", async () => {
   writeFileSync(dir.join("tests/two.test.ts"), "createNamespace isContained");
   for (const [name, script] of Object.entries({
     unshare: "exit 1",
-    ctest: "exit 0",
+    ctest: runners(0).ctest,
     bun: "echo ' 3 pass'",
   }))
     writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   const env = { PATH: `${bin}:${process.env["PATH"]}` };
   const { code, stdout } = await here.run(["sh", "scripts/test.sh"], { cwd: dir.path, env });
   expect(stdout).toMatch(/^note: no network namespace can be made here/);
-  expect(stdout).toMatch(/\nFAIL {2}no network namespace [^\n]*\n3 passed, 1 failed, 1 skipped\n$/);
+  expect(stdout).toMatch(
+    /\nFAIL {2}no network namespace [^\n]*\n8 passed, 1 failed, 3 skipped\n$/,
+  );
   expect(code).toBe(1);
 });
 
@@ -108,10 +110,23 @@ test.each([
   expect((await run("one.test.ts")).code).toBe(code === 0 ? 0 : 1);
 });
 
+test("a runner that ends without a count fails", async () => {
+  using dir = tempDir();
+  testsCheckout(dir.path, "bin", "packages", "tests");
+  for (const name of ["bun", "ctest"])
+    writeFileSync(dir.join(`bin/${name}`), "#!/bin/sh\n", { mode: 0o755 });
+  const env = { PATH: `${dir.join("bin")}:${process.env["PATH"]}` };
+  const { code, stdout } = await here.run(["sh", "scripts/test.sh"], { cwd: dir.path, env });
+  for (const name of ["c-tests", "bun-tests"])
+    expect(stdout).toContain(`\nFAIL  ${name} counted no test; `);
+  expect(stdout).toMatch(/^0 passed, [23] failed, \d+ skipped$/m); // 3 where no namespace can be made
+  expect(code).toBe(1);
+});
+
 test("a test.only that was left behind fails a run of all tests", async () => {
   using dir = tempDir();
   testsCheckout(dir.path, "bin", "packages", "tests");
-  writeFileSync(dir.join("bin/ctest"), "#!/bin/sh\n", { mode: 0o755 });
+  writeFileSync(dir.join("bin/ctest"), `#!/bin/sh\n${runners(0).ctest}\n`, { mode: 0o755 });
   const left = 'import { test } from "bun:test";\ntest.only("one", () => {});\n';
   writeFileSync(dir.join("tests/one.test.ts"), left);
   const PATH = `${dir.join("bin")}:${dirname(process.execPath)}:${process.env["PATH"]}`;
