@@ -21,7 +21,7 @@ set(CMAKE_C_FLAGS_INIT
 -idirafter \"${KERNEL_HEADERS}\" -Wno-sign-conversion -mno-outline-atomics")
 set(LIB ${MUSL}/usr/lib/aarch64-linux-musl)
 set(LINK "-nostdlib -L\"${LIB}\"")
-set(CMAKE_SHARED_LINKER_FLAGS_INIT "${LINK} -Wl,-z,noexecstack")
+set(CMAKE_SHARED_LINKER_FLAGS_INIT "${LINK}")
 set(CMAKE_MODULE_LINKER_FLAGS_INIT "${LINK}")
 set(CMAKE_EXE_LINKER_FLAGS_INIT
     "${LINK} -Wl,--dynamic-linker=/lib/ld-musl-aarch64.so.1 \"${LIB}/Scrt1.o\" \"${LIB}/crti.o\" \"${LIB}/crtn.o\"")

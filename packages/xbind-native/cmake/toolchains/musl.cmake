@@ -12,6 +12,3 @@ endforeach()
 
 # musl's own CMSG_NXTHDR converts signs.
 set(CMAKE_C_FLAGS_INIT "-idirafter \"${KERNEL_HEADERS}\" -Wno-sign-conversion")
-
-# What is built runs on this machine.
-set(CMAKE_CROSSCOMPILING_EMULATOR "")
