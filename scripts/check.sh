@@ -5,14 +5,9 @@ set -eu
 . scripts/steps.sh
 new_logs
 
-c_sources() {
-	find packages tests \( -name node_modules -o -name build \) -prune \
-		-o \( -name '*.c' -o -name '*.h' \) -print
-}
-
 c_format() {
-	# shellcheck disable=SC2046 # no source has a space in its name
-	clang-format-19 --dry-run -Werror $(c_sources)
+	find packages tests \( -name node_modules -o -name build \) -prune \
+		-o \( -name '*.c' -o -name '*.h' \) -exec clang-format-19 --dry-run -Werror {} +
 }
 
 # built PRESET WORD...: builds by the preset, and looks for the compiler and the flags that it is for in the
