@@ -1,4 +1,4 @@
-/* What ./dev test refuses, counts, and keeps from the tests. */
+/* What ./dev test and ./dev check refuse, count, and keep from the tests. */
 import { expect, test } from "bun:test";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -106,6 +106,27 @@ test.each([
   expect(all.stdout).toEndWith(`\n${counts}\n`);
   expect(all.code).toBe(code === 0 ? 0 : 1);
   expect((await run("one.test.ts")).code).toBe(code === 0 ? 0 : 1);
+});
+
+test("./dev check fails at each step whose program fails, or has not built what the step is for", async () => {
+  using dir = tempDir();
+  testsCheckout(dir.path, "bin", "packages", "tests");
+  copyFileSync(join(ROOT, "scripts/check.sh"), dir.join("scripts/check.sh"));
+  writeFileSync(dir.join("tests/one.c"), "");
+  const fail = ["bun", "clang-format-19", "ctest", "shellcheck"].map((name) => [name, 1]);
+  const pass = ["cmake", "setpriv", "unshare"].map((name) => [name, 0]);
+  for (const [name, code] of [...fail, ...pass])
+    writeFileSync(dir.join(`bin/${name}`), `#!/bin/sh\nexit ${code}\n`, { mode: 0o755 });
+  const env = { PATH: `${dir.join("bin")}:${process.env["PATH"]}`, XDG_CACHE_HOME: dir.path };
+  const { code, stdout } = await here.run(["sh", "scripts/check.sh"], { cwd: dir.path, env });
+  expect(stdout).not.toMatch(/^ok/m);
+  const steps = Array.from(stdout.matchAll(/^FAIL {2}(\S+)/gm), ([, name]) => name);
+  const quick = ["format", "c-format", "shell", "lint", "types", "types-protocol", "bun-arm64"];
+  const presets = ["asan", "fuzz", "tsan", "musl", "i386", "aarch64"];
+  const builds = presets.flatMap((name) => [`build-${name}`, name]);
+  expect(steps).toEqual([...quick, ...builds, "c-tests", "bun-tests", "systemd"]);
+  expect(stdout).toEndWith(`\n0 passed, ${steps.length} failed, 0 skipped\n`);
+  expect(code).toBe(1);
 });
 
 test("a runner that counts no test, or has skipped all, fails", async () => {
