@@ -36,7 +36,9 @@ fetch_bun_arm64() {
 	new=$(mktemp -d "$made.XXXXXX")
 	echo '{}' >"$new/package.json"
 	bun add --cwd "$new" --os=linux --cpu=arm64 --no-save "@oven/bun-linux-aarch64@$version" &&
-		mv -T "$new" "$made"
+		mv -T "$new" "$made" && return
+	rm -rf "$new"
+	return 1
 }
 
 # The units under a booted systemd. Where none can be booted, that is said, and counts as skipped.

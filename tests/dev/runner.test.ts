@@ -1,6 +1,13 @@
 /* What ./dev test and ./dev check refuse, count, and keep from the tests. */
 import { expect, test } from "bun:test";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { changedEnv, eventually, here, isRoot, ROOT, tempDir } from "../harness/index.ts";
 
@@ -127,6 +134,7 @@ test("./dev check fails at each step whose program fails, or has not built what 
   expect(steps).toEqual([...quick, ...builds, "c-tests", "bun-tests", "systemd"]);
   expect(stdout).toEndWith(`\n0 passed, ${steps.length} failed, 0 skipped\n`);
   expect(code).toBe(1);
+  expect(readdirSync(dir.join("xsocket"))).toEqual([]); // the cache
 });
 
 test("a runner that counts no test, or has skipped all, fails", async () => {
