@@ -3,15 +3,20 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { here, startServer, tempDir, typed, XSOCKET } from "../harness/index.ts";
 
+/* A pipe that nobody reads any more, as descriptor 4. */
+const UNREAD = "mkfifo pipe && exec 3<>pipe 4>pipe 3>&-";
+
 test.each(["--help", "run --help", "lib xbind", "doctor @none", "serve --help"])(
   "%s exits silently on a closed pipe and with a message on a write error",
   async (words) => {
-    const unread = `(sleep 0.1; exec ${typed(XSOCKET)} ${words}) | true; echo "\${PIPESTATUS[0]}"`;
-    for (const disposition of ["", "trap '' PIPE; "])
-      expect(await here.run(["bash", "-c", disposition + unread])).toMatchObject({
+    for (const disposition of ["", "trap '' PIPE; "]) {
+      using dir = tempDir();
+      const script = `${disposition}${UNREAD}; ${typed(XSOCKET)} ${words} >&4; echo $?`;
+      expect(await here.run(["bash", "-c", script], { cwd: dir.path })).toMatchObject({
         stdout: "141\n",
         stderr: "",
       });
+    }
     for (const where of ["/dev/full", "&-"]) {
       const result = await here.run(["bash", "-c", `${typed(XSOCKET)} ${words} >${where}`]);
       expect(result.code).toBe(1);
