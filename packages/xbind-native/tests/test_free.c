@@ -17,7 +17,7 @@
 #define ROUNDS 200
 #define PORT   3000
 #define LATE   20  /* binds, of about 2000, that may find the port in use */
-#define ALARM  150 /* seconds; without it, a failed player would be waited for for ever */
+#define ALARM  450 /* seconds; without it, a failed player would be waited for for ever */
 
 /* The library waits at most a second for the server, which may not run for that long on a busy
  * machine: a port is then free a little later. Counts such binds, also those of children. */
