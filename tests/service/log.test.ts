@@ -93,7 +93,7 @@ xsocket: error: the policy stays as it was: ${policy}: "${key}" is unknown here:
     for (const hex of ["3130535800000002000000010000", "5853", "ff".repeat(300)]) {
       using client = new RawClient(server.path);
       client.send(Uint8Array.fromHex(hex));
-      expect(client.isClosed(5000)).toBe(true);
+      await client.closing();
     }
     await server.program.says(/packet of 300 bytes/);
     const end = `is no request that it may make pid=${process.pid} uid=${process.geteuid?.()}`;
@@ -131,7 +131,7 @@ test.each([
   await eventually("the metrics", () => existsSync(metrics));
   using client = new RawClient(path);
   for (let i = 0; i < 3000; i++) expect(client.ask()).toBe(0);
-  const asked = fetch("http://x/metrics", { unix: metrics, signal: AbortSignal.timeout(5000) });
+  const asked = fetch("http://x/metrics", { unix: metrics, signal: AbortSignal.timeout(30_000) });
   expect((await asked).status).toBe(200);
   const status = await here.run([XSOCKET, "status", path, "--json"]);
   const { pid, descriptors }: ServerStatus = JSON.parse(status.stdout);

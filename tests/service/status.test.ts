@@ -26,6 +26,7 @@ import { limitDescriptors } from "../server/process.ts";
 import { ASK, native, RawClient } from "../server/raw.ts";
 
 const QUESTION = encode({ kind: "status-request" });
+const WAIT_MS = 30_000; // for an answer, on a busy machine
 
 /** Receives a packet. Returns its length, 0 at the end of the connection, or -errno. */
 function heard({ fd }: RawClient): number {
@@ -36,7 +37,7 @@ function heard({ fd }: RawClient): number {
 /** Sends one packet and receives the answer. */
 function answer(client: RawClient, packet: Uint8Array): number {
   client.send(packet);
-  client.isReadable(5000);
+  client.isReadable(WAIT_MS);
   return heard(client);
 }
 
@@ -45,7 +46,7 @@ test.skipIf(!hasIpv6)("the status contains the counters of what was served", asy
   const path = dir.join("control");
   await using server = await serve({ address: path, threads: 1 });
   for (let n = 0; n < 3; n++) xsocketSync({ via: path, family: 6, type: "dgram" }).close();
-  const status = askStatus(native, path, 1000);
+  const status = askStatus(native, path, WAIT_MS);
   expect(status).toMatchObject({ pid: process.pid, address: path, threads: 1 });
   expect(status.policy).toEqual({ source: "the default policy", rules: 1, outdated: false });
   expect(status.stats.granted).toBe(3);
@@ -72,7 +73,7 @@ test("the status reports a socket file that was moved or replaced", async () => 
     expect(other.status().unreachable).toBe(false);
     expect(server.status().unreachable).toBe(true);
   }
-  expect(askStatus(native, dir.join("moved"), 1000).unreachable).toBe(true);
+  expect(askStatus(native, dir.join("moved"), WAIT_MS).unreachable).toBe(true);
   renameSync(dir.join("moved"), path);
   expect(server.isReachable()).toBe(true);
 });
@@ -169,12 +170,19 @@ test("a connection that asked only for the status is not timed out", async () =>
   using dir = tempDir();
   const path = dir.join("control");
   await using server = await serve({ address: path, firstRequestMs: 1000 });
-  using client = new RawClient(path);
-  await eventually("the server to wait for a question", () => server.stats().accepted === 1);
-  expect(answer(client, QUESTION)).toBeGreaterThan(100);
+  let tries = 0;
+  const ask = async () => {
+    const asking = new RawClient(path);
+    tries++;
+    await eventually("the server to wait for a question", () => server.stats().accepted === tries);
+    if (answer(asking, QUESTION) > 100) return asking;
+    asking.close(); // on a busy machine the question may come too late
+    return undefined;
+  };
+  using client = await eventually("an answer", ask);
   for (let round = 0; round < 2; round++) {
     using silent = new RawClient(path);
-    expect(silent.isClosed(5000)).toBe(true);
+    await silent.closing();
     expect(heard(silent)).toBe(0);
   }
   expect(heard(client)).toBe(-errno.EAGAIN);
