@@ -13,11 +13,13 @@ import { AF_INET } from "@xsocket/protocol";
 import { checked, codeOf, loadSyscalls } from "@xsocket/xbind-native";
 import { netnsCookie, ownNetnsCookie } from "../harness/cookie.ts";
 
+const WAIT_MS = 30_000; // while systemd starts the server, on a busy machine
+
 const native = loadSyscalls();
 const [action = "", path = "", ...rest] = process.argv.slice(2);
 
 function take(type: "stream" | "dgram") {
-  return xsocketSync({ via: path, family: 4, type });
+  return xsocketSync({ via: path, family: 4, type, timeoutMs: WAIT_MS });
 }
 
 function address(host: string, port: number): Uint8Array {
