@@ -10,6 +10,7 @@ const OPTIONS = {
   env: {
     PATH: `${dirname(process.execPath)}:${process.env["PATH"]}`,
     XSOCKET_BUN: process.execPath,
+    BUN_FEATURE_FLAG_NO_ORPHANS: undefined, // by which Bun ends with its parent in a run by ./dev test
   },
 };
 
