@@ -29,7 +29,7 @@ function withoutNinja(dir: TempDir, programs: Readonly<Record<string, string>>) 
     writeFileSync(dir.join(`programs/${name}`), text, { mode: 0o755 });
   const unshare = ["unshare", "--mount", "--propagation=private"];
   return here.run([...unshare, "sh", "-c", WITHOUT_NINJA, "sh", dir.path, join(root, "dev")], {
-    withinMs: 60_000,
+    withinMs: 150_000,
     env: { XDG_CACHE_HOME: dir.path },
   });
 }

@@ -343,7 +343,7 @@ test.if(isRoot && !isContained).each(["install", "command", "bench server"])(
     const owner = `setpriv --reuid=${OWNER} --regid=${OWNER} --clear-groups`; // a user who may run ./dev meanwhile
     // a nested run, such as the Arch packaging in package-test, must not wait
     const script = `${owner} flock --nonblock build true || echo "kept out"
-[ "\${INNER-}" ] || INNER=1 timeout 10 "$DEV" ${line}`;
+[ "\${INNER-}" ] || INNER=1 timeout 40 "$DEV" ${line}`;
     const { stdout, stderr } = await bySudo(dir, line, script);
     expect({ stdout, stderr }).toEqual({ stdout: "kept out\nkept out\n", stderr: "" });
   },
