@@ -107,6 +107,26 @@ test("reports a log that throws at a failed reload and handles the next SIGHUP",
   expect(report.mock.calls).toEqual([[failure], [failure]]);
 });
 
+const BARE: unknown = Object.assign(Object.create(null), { code: 7 });
+
+test.each([
+  ["a value without text", BARE, "[Object: null prototype] { code: 7 }"],
+  ["a message that is no text", Object.assign(new Error(), { message: 7 }), "7"],
+])(
+  "reports %s, thrown by a policy function, and heeds the next SIGHUP",
+  async (_what, thrown, text) => {
+    const lines: string[] = [];
+    const reload = async () => {
+      throw thrown;
+    };
+    await using _ = running(reload, ({ message }) => lines.push(message));
+    await hangUp(1);
+    await hangUp(1);
+    const line = `the policy stays as it was: ${text}`;
+    expect(lines).toEqual([line, line]);
+  },
+);
+
 /* A rejection that nobody handles would fail the test. */
 test("throws the failure of a start once, whatever signals came before it", async () => {
   const { promise: starting, reject } = Promise.withResolvers<Signalled>();
