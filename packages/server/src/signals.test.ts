@@ -112,6 +112,7 @@ const BARE: unknown = Object.assign(Object.create(null), { code: 7 });
 test.each([
   ["a value without text", BARE, "[Object: null prototype] { code: 7 }"],
   ["a message that is no text", Object.assign(new Error(), { message: 7 }), "7"],
+  ["a failure of no parts", new AggregateError([], "no mirror has one"), "no mirror has one"],
 ])(
   "reports %s, thrown by a policy function, and heeds the next SIGHUP",
   async (_what, thrown, text) => {

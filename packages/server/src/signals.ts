@@ -69,8 +69,8 @@ export async function untilSignal(
   const started = Promise.resolve(server);
   const wanted = wantedOf({ log });
   const failed = (error: unknown) => {
-    const failures: unknown[] = error instanceof AggregateError ? error.errors : [error];
-    for (const failure of failures) sayFailure(wanted, failure);
+    const failures: unknown[] = error instanceof AggregateError ? error.errors : [];
+    for (const failure of failures.length > 0 ? failures : [error]) sayFailure(wanted, failure);
   };
   const stop = () => void started.then((running) => running.stop(), noServer);
   const reload = together(() =>
