@@ -159,6 +159,45 @@ static void test_given_away_known(void)
 		child_run(give_away_at_look);
 }
 
+static int came_to; /* errno of bind, or 0 */
+
+static void bind_refused(void)
+{
+	came_to = error_of(pair_bind(watched.fd, watched.port));
+}
+
+static void refuse_from_look(void)
+{
+	watched.is_early = looks++ < look;
+	if (!watched.is_early)
+		watched.error = FORBIDDEN;
+}
+
+/* Either bind fails and leaves the socket as it was, or the socket is bound. */
+static void refuse_at_look(void)
+{
+	make_watched();
+	control_watched(EPOLL_CTL_ADD, EPOLLOUT);
+	run_watched(bind_refused, SYS_getsockopt, SOL_SOCKET, refuse_from_look);
+	if (came_to == 0) {
+		CHECK_EQ(pair_port(watched.fd), watched.port);
+		CHECK(pair_is_there(watched.fd));
+	} else {
+		CHECK_EQ(came_to, FORBIDDEN);
+		CHECK_EQ(pair_port(watched.fd), 0);
+		CHECK(is_ready(watched.set));
+	}
+}
+
+#define LAST_REFUSED_LOOK 98 /* shortly before the new socket takes the number */
+
+/* Another thread applies a seccomp(2) filter to all threads that forbids getsockopt(2). */
+static void test_refused_meanwhile(void)
+{
+	for (look = 0; look <= LAST_REFUSED_LOOK; look++)
+		child_run(refuse_at_look);
+}
+
 static void bind_elsewhere(void)
 {
 	give_number_away();
@@ -220,6 +259,7 @@ int main(void)
 	RUN(test_given_away_known);
 	RUN_BY(child_run, test_given_away_surveyed);
 	RUN_BY(child_run, test_closed_surveyed);
+	RUN(test_refused_meanwhile);
 	RUN_BY(child_run, test_given_away_bound);
 	RUN_BY(child_run, test_given_away_to_moved);
 	RUN_BY(child_run, test_moved_closed_before);

@@ -22,6 +22,7 @@ static struct {
 	unsigned argument;
 	_Atomic int listener, is_over; /* of the filter's notifications */
 	bool is_early;                 /* act() sets it to be called again at the next call */
+	int error;                     /* act() sets it to the errno by which the call fails */
 } watched = {.port = 3700};
 
 static inline void make_watched(void)
@@ -92,12 +93,14 @@ static inline void *run_filtered(void *unused)
 static inline void act_watched(void (*act)(void))
 {
 	struct seccomp_notif call = {0};
-	struct seccomp_notif_resp answer = {.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
+	struct seccomp_notif_resp answer = {0};
 
 	CHECK_EQ(ioctl(watched.listener, SECCOMP_IOCTL_NOTIF_RECV, &call), 0);
 	if (act)
 		act();
 	answer.id = call.id;
+	answer.error = -watched.error;
+	answer.flags = watched.error ? 0 : (unsigned)SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 	CHECK(ioctl(watched.listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0 || errno == ENOENT);
 }
 
