@@ -253,7 +253,7 @@ describe("invalid policies", () => {
     expect(problems('[[rule]]\naction = "allow"\nuser = "x"\nuser = "y"\n')).toEqual([
       `p.toml:4: TOML Parse error: Cannot redefine key 'user': begin each rule with [[rule]], and give several values as a list, like ["alice", "bob"]`,
     ]);
-    for (const other of ['"a 1-2" b', "alice # 1-2", "alice-1-2"])
+    for (const other of ['"a 1-2" b', "alice # 1-2", "alice-1-2", "open 9-17"])
       // no range that lacks its quotes
       expect(problems(`[[rule]]\nname = ${other}\n`).join()).not.toContain("range");
   });

@@ -40,7 +40,7 @@ function lineOf(text: string, problem: string): number {
 /* What to do about a syntax error, if the parser's own words do not say it. */
 function remedyFor(problem: string, text: string, line: number): string {
   if (!text.includes("[[rule]]")) return `: ${FORM}`; // it may be JSON, or a unit
-  if (/^(?:[^"'#]*[=[,\s])?\d+ *- *\d/.test(text.split("\n")[line - 1] ?? ""))
+  if (/^(?:[^"'#]*[=[,])?\s*\d+ *- *\d/.test(text.split("\n")[line - 1] ?? ""))
     return ': write a range in quotes, like "100000-165535"';
   if (problem.includes("Cannot redefine key"))
     return ': begin each rule with [[rule]], and give several values as a list, like ["alice", "bob"]';
