@@ -239,6 +239,7 @@ test("a stopping thread looks only at the connections that are ready", () => {
   };
   threadOne(memory, orders, kernel).run();
   expect(looks).toEqual([1]); // when it began to stop
+  expect(now).toBe(201); // its last time is not shorter for waits of 1 ms
 });
 
 test("a stopping thread that is kept from its processor still answers what comes after that", () => {
