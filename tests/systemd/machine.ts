@@ -147,8 +147,11 @@ function nspawnArguments(root: string): string[] {
   const name = `xsocket-${crypto.randomUUID().slice(0, 8)}`;
   const options =
     "--quiet --boot --volatile=overlay --read-only --register=no --keep-unit --link-journal=no --private-network --capability=CAP_BPF,CAP_NET_ADMIN --system-call-filter=bpf";
+  // what it mounts outside of the machine is gone with it, also when it is killed
+  const script = 'mount -t tmpfs tmpfs /run && exec systemd-nspawn "$@"';
+  const alone = ["unshare", "--mount", "sh", "-c", script, "sh"];
   return [
-    "systemd-nspawn",
+    ...alone,
     ...options.split(" "),
     `--directory=${root}`,
     `--machine=${name}`,
