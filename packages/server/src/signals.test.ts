@@ -107,12 +107,19 @@ test("reports a log that throws at a failed reload and handles the next SIGHUP",
   expect(report.mock.calls).toEqual([[failure], [failure]]);
 });
 
+class Unreadable extends Error {
+  override get message(): string {
+    throw new TypeError("no text yet");
+  }
+}
+
 const BARE: unknown = Object.assign(Object.create(null), { code: 7 });
 
 test.each([
   ["a value without text", BARE, "[Object: null prototype] { code: 7 }"],
   ["a message that is no text", Object.assign(new Error(), { message: 7 }), "7"],
   ["a failure of no parts", new AggregateError([], "no mirror has one"), "no mirror has one"],
+  ["a message that throws", new Unreadable(), "an error that cannot be read"],
 ])(
   "reports %s, thrown by a policy function, and heeds the next SIGHUP",
   async (_what, thrown, text) => {

@@ -10,9 +10,10 @@ export function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? textOf(error.code) : textOf(error);
 }
 
-/** The message of an error, or the text of anything else that was thrown. */
+/** The message of an error, or the text of anything else that was thrown. It never throws: a getter may. */
 export function reasonOf(error: unknown): string {
-  return textOf(error instanceof Error ? error.message : error);
+  const read = () => textOf(error instanceof Error ? error.message : error);
+  return tried(read) ?? "an error that cannot be read";
 }
 
 /** What `run` returns; undefined if it throws, for what may fail without harm. */
