@@ -8,10 +8,12 @@ import {
   HttpAgent,
   HttpsAgent,
   listen,
+  listenSync,
   nodeBind,
   nodeConnect,
   nodeListen,
   serve,
+  serveSync,
   Session,
   udp,
   xsocket,
@@ -34,6 +36,24 @@ test("a flag that is neither a boolean nor undefined is refused", async () => {
       for (const value of [1, "false"])
         await expect(failing(value), name).rejects.toThrow(`${name} is ${inspect(value)} (EINVAL)`);
       await expect(failing(undefined), name).rejects.toMatchObject({ code: "ENOENT" });
+    }
+});
+
+test("an address under another name is refused, since without a host it would be every address", async () => {
+  const [via, port, socket] = ["/nowhere", 1, { data() {} }];
+  const forms: ((options: object) => unknown)[] = [
+    (o) => listen({ via, port, socket, ...o }),
+    (o) => listenSync({ via, port, socket, ...o }),
+    (o) => serve({ via, fetch: () => new Response(), ...o }),
+    (o) => serveSync({ via, fetch: () => new Response(), ...o }),
+    (o) => udp({ via, ...o }),
+    (o) => nodeListen(createServer(), { via, ...o }),
+    (o) => nodeBind(createSocket("udp4"), { via, ...o }),
+  ];
+  for (const form of forms)
+    for (const name of ["address", "localAddress", "addr", "ip"]) {
+      const refusal = Promise.try(() => form({ [name]: "127.0.0.1" }));
+      await expect(refusal, name).rejects.toThrow(/^cannot [^:]+: there is no option .* mean host/);
     }
 });
 

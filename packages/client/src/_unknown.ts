@@ -13,10 +13,15 @@ const DIFFERENT_MAX = 2;
 /** Keys below this length are too short for that many different letters. */
 const SHORT_LETTERS = 6;
 
+/** What others call the host, such as node:dgram's bind and address(): without one a socket is open at every address. */
+const HOST_WORD = /^ip$|addr(?:ess)?$/i;
+
 function meant(key: string, known: readonly string[]): string | undefined {
   const lower = key.toLowerCase();
   const most = key.length < SHORT_LETTERS ? 1 : DIFFERENT_MAX;
-  return known.find((name) => editDistance(lower, name.toLowerCase()) <= most);
+  const near = known.find((name) => editDistance(lower, name.toLowerCase()) <= most);
+  if (near !== undefined || !HOST_WORD.test(key)) return near;
+  return ["hostname", "host"].find((name) => known.includes(name));
 }
 
 /**

@@ -18,7 +18,7 @@ export interface UdpExtras extends Through {
   readonly hostname?: string | undefined;
   /** 0 by default: any free port. */
   readonly port?: number | undefined;
-  /** The same as `hostname`, as node:dgram's bind calls its address. */
+  /** The same as `hostname`, as nodeBind calls it. */
   readonly host?: string | undefined;
   /** Lets several sockets of one user share the port and the datagrams (SO_REUSEPORT). */
   readonly reusePort?: boolean | undefined;
