@@ -116,6 +116,16 @@ test.each([
   expect(server.program.stderr.match(/ instead of /g)).toHaveLength(1);
 });
 
+test("warns of a bound for each user above that for all, unless both are given", async () => {
+  const each = ["--max-connections-per-user", "7", "--max-in-flight-per-user", "9000"];
+  await using server = await startServer({ args: [...each, "--max-connections", "5"] });
+  // the second where the limit of open files is below 16384
+  await server.program.says(
+    /--max-in-flight-per-user is (8192 instead of 9000: raise --max-in-flight as well|\d+ instead of 8192: raise the limit)/,
+  );
+  expect(server.program.stderr.match(/ instead of /g)).toHaveLength(1);
+});
+
 test("the server's own user gets eight connections beyond the bound for all, then ENFILE", async () => {
   await using server = await startServer({ args: ["--max-connections", "2"] });
   using _ = rawClients(server.path, 2);

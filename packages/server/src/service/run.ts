@@ -157,13 +157,22 @@ const FITTED = [
   ["--max-in-flight-per-user", "maxInFlightPerUid", "maxInFlight"],
 ] as const;
 
-/* Warns of bounds that were asked for and do not fit below the limit of descriptors. */
+/*
+ * Warns of bounds that were asked for and do not fit below the limit of descriptors, or below the bound of all users
+ * if that was not set: where both were, one user may have all.
+ */
 function warnOfFitting(options: Said, { bounds }: Server): void {
   for (const [option, name, ofAll] of FITTED) {
-    const wanted = Math.min(options[name] ?? 0, options[ofAll] ?? DEFAULT_BOUNDS[ofAll]);
-    if (wanted <= bounds[name]) continue;
-    const message = `${option} is ${bounds[name]} instead of ${wanted}: raise the limit of open files for more (ulimit -n, LimitNOFILE=)`;
-    say(options.log, "warning", "bound", message);
+    const asked = options[name] ?? 0;
+    const wanted = Math.min(asked, options[ofAll] ?? DEFAULT_BOUNDS[ofAll]);
+    const warn = (instead: number, remedy: string) => {
+      const message = `${option} is ${bounds[name]} instead of ${instead}: raise ${remedy}`;
+      say(options.log, "warning", "bound", message);
+    };
+    if (wanted > bounds[name])
+      warn(wanted, "the limit of open files for more (ulimit -n, LimitNOFILE=)");
+    else if (asked > wanted && options[ofAll] === undefined)
+      warn(asked, `${option.replace("-per-user", "")} as well`);
   }
 }
 
