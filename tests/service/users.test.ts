@@ -28,17 +28,17 @@ control.send(struct.pack("!Iiii", 0x58533031, 2, int(sys.argv[2]), int(sys.argv[
 reply, fds, _, _ = socket.recv_fds(control, 16, 4)
 print(struct.unpack("!II", reply)[1], len(fds))`;
 
-/* Runs a program in a user namespace with these lines of uid_map. */
-const within = (map: string) => `
+/* Runs a program in a user namespace with these lines of uid_map and gid_map. */
+const within = (uids: string, gids = uids) => `
 import ctypes, os, sys
 child = os.fork()
 if child == 0:
     own = os.readlink("/proc/self/ns/user")
     while os.readlink(f"/proc/{os.getppid()}/ns/user") == own:
         pass
-    for kind in "uid", "gid":
+    for kind, map in ("uid", "${uids}"), ("gid", "${gids}"):
         with open(f"/proc/{os.getppid()}/{kind}_map", "w") as ids:
-            ids.write("${map}")
+            ids.write(map)
     os._exit(0)
 assert ctypes.CDLL(None).unshare(0x10000000) == 0 # CLONE_NEWUSER
 assert os.waitpid(child, 0)[1] == 0
@@ -237,17 +237,17 @@ describe("as root", () => {
     },
   );
 
-  testAnywhere.skipIf(!isRoot || isChrooted)(
-    "reports a user that is unmapped in the user namespace",
-    async () => {
-      using dir = tempDir();
-      const words = ["serve", dir.join("control"), "--user", "1"];
-      const argv = xsocketForEveryone(dir, words, ["unshare", "--map-root-user"]);
-      const says =
-        /^xsocket: cannot become uid 1 .*: E\w+\. Name one that this user namespace has \(\/proc\/self\/uid_map\), or leave --user out\n$/;
-      const { code, stderr } = await here.run(argv);
-      expect(stderr).toMatch(says);
-      expect(code).toBe(1);
-    },
-  );
+  testAnywhere.skipIf(!isRoot || isChrooted).each([
+    ["a user", ["unshare", "--map-root-user"]],
+    ["a user's group", ["python3", "-c", within("0 0 2\\n", "0 0 1\\n")]],
+  ])("reports %s that is unmapped in the user namespace", async (_what, before) => {
+    using dir = tempDir();
+    const words = ["serve", dir.join("control"), "--user", "1"];
+    const argv = xsocketForEveryone(dir, words, before);
+    const says =
+      /^xsocket: cannot become uid 1\b.*: E\w+\. Name one that this user namespace has, with all its groups \(\/proc\/self\/uid_map, gid_map\), or leave --user out\n$/;
+    const { code, stderr } = await here.run(argv);
+    expect(stderr).toMatch(says);
+    expect(code).toBe(1);
+  });
 });

@@ -16,6 +16,10 @@ function isWhole(map: string): boolean {
   return spans(map).reduce((sum, { count }) => sum + count, 0) === IDS;
 }
 
+function lacks(map: string, id: number): boolean {
+  return !spans(map).some(({ first, count }) => first <= id && id < first + count);
+}
+
 /** Answers whether some of the machine's users or groups are unmapped here (user_namespaces(7)), or may be. */
 export function hasUnmappedIds(): boolean {
   try {
@@ -26,9 +30,8 @@ export function hasUnmappedIds(): boolean {
   }
 }
 
-/** Answers whether this user namespace lacks a user of the machine. */
-export function isUnmappedUser(uid: number): boolean {
-  const isIn = ({ first, count }: { first: number; count: number }) =>
-    first <= uid && uid < first + count;
-  return tried(() => !spans("uid_map").some(isIn)) ?? false;
+/** Answers whether this user namespace lacks a user of the machine, or a group of that user. */
+export function isUnmapped({ uid, groups }: { uid: number; groups: readonly number[] }): boolean {
+  const lacksAny = () => lacks("uid_map", uid) || groups.some((gid) => lacks("gid_map", gid));
+  return tried(lacksAny) ?? false;
 }

@@ -1,7 +1,7 @@
 import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { counted } from "../_counted.ts";
 import { systemError } from "../_failure.ts";
-import { isUnmappedUser } from "../_unmapped.ts";
+import { isUnmapped } from "../_unmapped.ts";
 import { DEFAULT_BOUNDS } from "../bounds.ts";
 import { bindControl } from "../control/listen.ts";
 import { ServeError } from "../error.ts";
@@ -68,8 +68,8 @@ async function becomeUser(
     execAs(sys, fd, successor, activation?.own ?? true);
   } catch (error) {
     await bound?.release().catch(() => {}); // else the next start replaces it
-    const remedy = isUnmappedUser(user.uid)
-      ? "Name one that this user namespace has (/proc/self/uid_map), or leave --user out"
+    const remedy = isUnmapped(user)
+      ? "Name one that this user namespace has, with all its groups (/proc/self/uid_map, gid_map), or leave --user out"
       : "Leave CAP_SETUID, CAP_SETGID and CAP_SETPCAP to it, or --user out";
     throw systemError(`become uid ${user.uid}`, error, remedy);
   }
