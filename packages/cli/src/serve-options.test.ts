@@ -30,3 +30,21 @@ test("has an option for every bound of the server", () => {
   );
   expect(Object.keys(DEFAULT_BOUNDS).toSorted()).toEqual(bounds.toSorted());
 });
+
+test.each([
+  "9101/metrics",
+  "127.0.0.1:9101/metrics",
+  "[::1]:9101/",
+  "http://127.0.0.1:9101/metrics",
+])("an address of metrics with a path, %s, is not taken for a file", (word) => {
+  expect(() => serviceOptions({ metrics: word })).toThrow(
+    "give 127.0.0.1:9101 or [::1]:9101 alone",
+  );
+});
+
+test("other words with a slash are paths for metrics", () => {
+  const path = "/run/a:9101/metrics";
+  expect(serviceOptions({ metrics: path }).metrics).toEqual({ kind: "path", path });
+  for (const metrics of ["./9101/metrics", "metrics/9101"])
+    expect(() => serviceOptions({ metrics })).toThrow("current directory"); // no launcher has passed it
+});

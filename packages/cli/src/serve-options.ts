@@ -134,6 +134,12 @@ function policy(args: ServeArgs): ServiceOptions["policy"] {
   };
 }
 
+/* A word with a slash is a path, but not that of a URL, with or without its beginning: 127.0.0.1:9101/metrics. */
+function metricsAddress(word: string, remote: boolean): ServiceOptions["metrics"] {
+  const isPath = word.includes("/") && !/^(?:[^/]*:)?\d+\/|:\/\//.test(word);
+  return parseMetricsAddress(isPath ? userPath(word) : word, remote);
+}
+
 /* What other programs do at such a word, and here would be the name of a file. */
 const VERBS = new Set(["start", "stop", "restart", "reload", "status"]);
 
@@ -164,10 +170,7 @@ export function serviceOptions(args: ServeArgs): ServiceOptions {
     successor: mapped(args.user, (name) => successorAs(identity(name))),
     policy: policy(args),
     auditFile: mapped(args.audit, (name) => auditFile(name, args.policy)),
-    metrics: mapped(args.metrics, (word) => {
-      const isPath = word.includes("/") && !word.includes("://");
-      return parseMetricsAddress(isPath ? userPath(word) : word, remote);
-    }),
+    metrics: mapped(args.metrics, (word) => metricsAddress(word, remote)),
     threads: mapped(args.threads, (word) =>
       wholeNumber("--threads", word, { least: 1, most: MAX_THREADS }),
     ),

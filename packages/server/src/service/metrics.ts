@@ -45,7 +45,7 @@ export function parseMetricsAddress(text: string, remote: boolean): MetricsAddre
   const port = Number(found?.[3]);
   if (!found || port > 65_535)
     misuse(
-      `"${text}" is neither an address nor a path for metrics: give a path with a slash, 127.0.0.1:9101 or [::1]:9101`,
+      `"${text}" is neither an address nor a path for metrics: give 127.0.0.1:9101 or [::1]:9101 alone, or a path that begins with / or ./`,
     );
   const host = found[1] ?? found[2] ?? "127.0.0.1";
   const { isIP } = process.getBuiltinModule("node:net"); // loading it takes some milliseconds, and nothing else here needs it
