@@ -1,6 +1,6 @@
 /* Bounds on what a client can make a server hold, so that others are not affected. */
 import { expect, test } from "bun:test";
-import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
+import { AF_INET, AF_UNIX, encode, SOCK_STREAM } from "@xsocket/protocol";
 import { plainRule, serve } from "@xsocket/server";
 import { errno } from "@xsocket/xbind-native";
 import {
@@ -188,6 +188,19 @@ test("connections answered in one step make room once their replies are received
   expect(replies.filter((reply) => reply !== 0 && reply !== -errno.EMFILE)).toEqual([]);
   expect(replies.slice(0, 4)).toEqual([0, 0, 0, 0]);
   await eventually("one to make room", () => askOnce(server.path) === 0);
+});
+
+test("does not close a connection whose request waits for its turn at the user's bound", async () => {
+  await using server = await startServer({ args: ["--max-connections-per-user", "100"] });
+  using clients = rawClients(server.path, 100); // more events than one wait returns
+  // a socket that the server does not know to be received would keep its connection from being closed
+  const refused = encode({ kind: "request", domain: AF_UNIX, type: SOCK_STREAM, protocol: 0 });
+  for (const client of clients) expect(client.ask(refused)).toBe(-errno.EPERM);
+  await server.program.pause();
+  for (const client of clients) client.send();
+  using _ = rawClients(server.path, 10);
+  server.program.kill("SIGCONT");
+  expect(clients.map((client) => client.reply())).toEqual(Array(100).fill(0));
 });
 
 test("does not close a connection without a request yet at the user's bound", async () => {

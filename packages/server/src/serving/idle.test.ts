@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { POLLHUP, type Syscalls } from "@xsocket/xbind-native";
+import { POLLHUP, POLLIN, type Syscalls } from "@xsocket/xbind-native";
 import { connectionsAt, openIdle } from "../../test/thread.ts";
 import { UNREAD } from "../memory/flight.ts";
 import { COUNTER, createMemory, FIELD, STATE, THREAD } from "../memory/memory.ts";
@@ -57,6 +57,16 @@ test("does not evict a connection with an unread socket", () => {
   expect(evict(-1)).toBe(7); // settled now, since no other is left
   expect(evict(-1)).toBe(-1);
   expect(shared.flight.inFlight()).toBe(2);
+});
+
+test("does not evict a connection whose next request has arrived", () => {
+  const asked = new Set([5, 7, 8]);
+  const poll = (fd: number, events: number) =>
+    (asked.has(fd) ? POLLIN & events : 0) | (fd === 8 ? POLLHUP : 0);
+  const { evict } = idleConnections([5, 6, 7, 8], { poll });
+  expect(evict(-1)).toBe(6);
+  expect(evict(-1)).toBe(8); // its client has gone since
+  expect(evict(-1)).toBe(-1);
 });
 
 test("waits before searching again after a search without result", () => {

@@ -6,7 +6,9 @@
  * closings share one search. A connection whose peer has yet to receive a socket makes no room, since its
  * descriptor stays open until then. The kernel is asked about these only if nothing else is found: for
  * connections that are idle for long, their owners have learnt by then that the peer has received it.
+ * One whose next request has arrived makes no room either: where many are ready, it waits for its turn.
  */
+import { POLLHUP, POLLIN } from "@xsocket/xbind-native";
 import { UNREAD } from "../memory/flight.ts";
 import { COUNTER, FIELD, STATE, THREAD } from "../memory/memory.ts";
 import { type Connections, hasHungUp } from "./connections.ts";
@@ -91,8 +93,13 @@ export class Idle {
   #next(account: number): number {
     const found = this.#found.get(account);
     for (let next = found?.shift(); next; next = found?.shift())
-      if (this.#isUnchanged(next)) return next.fd;
+      if (this.#isUnchanged(next) && !this.#hasAsked(next.fd)) return next.fd;
     return -1;
+  }
+
+  #hasAsked(fd: number): boolean {
+    const events = this.#context.sys.poll(fd, POLLIN, 0);
+    return (events & POLLIN) !== 0 && (events & POLLHUP) === 0;
   }
 
   #isUnchanged({ fd, since }: Found): boolean {
