@@ -31,6 +31,19 @@ test.each([
   expect([left, shared.sum(COUNTER.malformed)]).toEqual([open, 0]);
 });
 
+test("the time to receive a reply begins when it is sent, even if that was long after the request", () => {
+  const { memory, shared } = idleConnection(1);
+  let now = 0;
+  serveOnce(memory, {
+    receivePacket: receiveRequest,
+    socket: () => ((now += 60_000), 99),
+    sendQueue: () => 768,
+    poll: () => 0,
+    monotonic: () => now,
+  });
+  expect(readStats(shared)).toMatchObject({ granted: 1, timedOut: 0 });
+});
+
 test("counts a client held back for slow closes as refused", () => {
   const { memory, shared } = idleConnection(1);
   const request = encode({ kind: "request", domain: AF_PACKET, type: SOCK_RAW, protocol: 0 });

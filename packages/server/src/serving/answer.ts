@@ -67,13 +67,13 @@ export class Answerer {
     if (length < 0) this.#connections.sayClosed("its request cannot be read", "recvfrom", -length);
     if (length <= 0) return TURN.over;
     const start = sys.monotonic();
-    shared.touch(fd, start);
-    if (length !== REQUEST_BYTES || this.#view.getUint32(0) !== REQUEST_SIGNATURE)
-      return this.#other(fd, length);
-    shared.count(options.index, COUNTER.requests);
-    const turn = this.#answer(fd) ? TURN.answered : TURN.over;
-    this.#countTime(sys.monotonic() - start);
-    return turn;
+    const isRequest = length === REQUEST_BYTES && this.#view.getUint32(0) === REQUEST_SIGNATURE;
+    if (isRequest) shared.count(options.index, COUNTER.requests);
+    const isAnswered = isRequest ? this.#answer(fd) : this.#answerOther(fd, length);
+    const end = sys.monotonic();
+    shared.touch(fd, end); // the time to receive the reply begins now, however long this took
+    if (isRequest) this.#countTime(end - start);
+    return isAnswered ? TURN.answered : TURN.over;
   }
 
   #countTime(milliseconds: number): void {
@@ -83,7 +83,7 @@ export class Answerer {
   }
 
   /* Handles anything but a request: a status request from a client that may send one, else the connection ends. */
-  #other(fd: number, length: number): number {
+  #answerOther(fd: number, length: number): boolean {
     const { shared, options, judge } = this.#context;
     const isQuestion =
       length === SIGNATURE_BYTES && this.#view.getUint32(0) === STATUS_REQUEST_SIGNATURE;
@@ -91,17 +91,17 @@ export class Answerer {
     if (isQuestion && judge.showsStatus(this.#peer, options.uid)) return this.#sendStatus(fd);
     shared.count(options.index, COUNTER.malformed);
     this.#reporter.notAnswered(this.#packet, length);
-    return TURN.over;
+    return false;
   }
 
-  #sendStatus(fd: number): number {
+  #sendStatus(fd: number): boolean {
     const { sys, shared, options, judge } = this.#context;
     const status = readStatus(sys, shared, options, judge.policy);
     const json = new TextEncoder().encode(JSON.stringify(status));
     const bytes = encode({ kind: "status-response", json });
-    if (sys.sendPacket(fd, bytes, bytes.byteLength, -1) < 0) return TURN.over;
+    if (sys.sendPacket(fd, bytes, bytes.byteLength, -1) < 0) return false;
     shared.flight.setUnread(fd, UNREAD.plain);
-    return TURN.answered;
+    return true;
   }
 
   #answer(fd: number): boolean {
