@@ -1,7 +1,7 @@
 /* What the command prints, in full and on one line each, whoever reads it. */
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { here, startServer, tempDir, typed, XSOCKET } from "../harness/index.ts";
+import { expectSentence, here, startServer, tempDir, typed, XSOCKET } from "../harness/index.ts";
 
 /* A pipe that nobody reads any more, as descriptor 4. */
 const UNREAD = "mkfifo pipe && exec 3<>pipe 4>pipe 3>&-";
@@ -26,6 +26,22 @@ test.each(["--help", "run --help", "lib xbind", "doctor @none", "serve --help"])
     }
   },
 );
+
+test("run and open say what is wrong, and run starts the program, where a file may not grow", async () => {
+  using dir = tempDir();
+  const ends = (where: string, argv: readonly string[]) => {
+    const script = `ulimit -c 0; ulimit -f 0; "$@" ${where}`; // SIGXFSZ would leave a core dump
+    return here.run(["bash", "-c", script, "bash", ...argv], { cwd: dir.path });
+  };
+  const run = [XSOCKET, "run", "--port", "1", "--socket", "/nowhere/s"];
+  expectSentence(await ends(">out", [...run, "--print"]), 1, /written: File too large, so check /);
+  expect(await ends("2>log", [...run, "--", "echo", "started"])).toMatchObject({
+    code: 0,
+    stdout: "started\n",
+  });
+  expect((await ends("2>log", [XSOCKET, "open", "/nowhere/s"])).code).toBe(1);
+  expect((await ends("2>log", ["env", "XSOCKET_BUN=none", XSOCKET, "lib"])).code).toBe(1);
+});
 
 /* Starts a program with a small non-blocking pipe as stdout, and reads only once the pipe is full. */
 const SLOW_READER = `

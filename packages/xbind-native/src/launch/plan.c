@@ -131,32 +131,38 @@ static pid_t child_start(const struct bun *bun, struct streams *streams, int arg
 	_exit(bun_fail(bun, child_exec(bun, streams, argc, argv)));
 }
 
-/* The state of SIGPIPE before the launcher wrote anything for Bun. */
-struct sigpipe {
-	struct sigaction action;
-	bool pending;
+/* What writing raises: to a pipe without a reader, and to a file that may not grow (ulimit -f). */
+static const int RAISED[] = {SIGPIPE, SIGXFSZ};
+
+#define RAISED_COUNT (sizeof(RAISED) / sizeof(RAISED[0]))
+
+/* The state of these signals before the launcher wrote anything for Bun. */
+struct raised {
+	struct sigaction actions[RAISED_COUNT];
+	sigset_t pending;
 };
 
-/* From here on, writing to a pipe without a reader does not kill us. */
-static void sigpipe_ignore(struct sigpipe *ret)
+/* From here on, writing does not kill us. */
+static void raised_ignore(struct raised *ret)
 {
-	sigset_t pending;
-
-	sigpending(&pending);
-	ret->pending = sigismember(&pending, SIGPIPE) == 1;
-	sigaction(SIGPIPE, NULL, &ret->action);
-	if (!ret->pending)
-		sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+	sigpending(&ret->pending);
+	for (size_t i = 0; i < RAISED_COUNT; i++) {
+		sigaction(RAISED[i], NULL, &ret->actions[i]);
+		if (!sigismember(&ret->pending, RAISED[i]))
+			sigaction(RAISED[i], &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+	}
 }
 
-/* Puts SIGPIPE back as it was. Ignoring it once more discards one of ours that is blocked and
+/* Puts them back as they were. Ignoring one once more discards one of ours that is blocked and
  * pending. */
-static void sigpipe_restore(const struct sigpipe *before)
+static void raised_restore(const struct raised *before)
 {
-	if (before->pending)
-		return;
-	sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
-	sigaction(SIGPIPE, &before->action, NULL);
+	for (size_t i = 0; i < RAISED_COUNT; i++) {
+		if (sigismember(&before->pending, RAISED[i]))
+			continue;
+		sigaction(RAISED[i], &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+		sigaction(RAISED[i], &before->actions[i], NULL);
+	}
 }
 
 /* Return: 0, or -errno of what write(2) gave. */
@@ -330,7 +336,7 @@ int plan_follow(const struct bun *bun, int argc, char **argv)
 	static struct plan plan;
 	struct streams streams;
 	struct children children;
-	struct sigpipe sigpipe;
+	struct raised raised;
 	int rc = streams_open(&streams);
 
 	plan.socket = -1;
@@ -342,9 +348,9 @@ int plan_follow(const struct bun *bun, int argc, char **argv)
 	/* Else we would keep the streams open ourselves, and none would end. */
 	for (int i = 0; i < STREAM_COUNT; i++)
 		close(streams.child[i]);
-	sigpipe_ignore(&sigpipe);
+	raised_ignore(&raised);
 	rc = listen_to_child(streams.ours, &plan);
-	sigpipe_restore(&sigpipe);
+	raised_restore(&raised);
 	if (rc < 0)
 		kill(pid, SIGKILL);
 	int status = children_reap(&children, pid);

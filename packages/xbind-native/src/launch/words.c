@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "launch/words.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -56,6 +57,8 @@ int words_fail(const char *format, ...)
 	if (length < 0)
 		return EXIT_FAILED;
 	flatten(text);
+	/* A file that may not grow (ulimit -f) must not change the exit code. */
+	signal(SIGXFSZ, SIG_IGN);
 	fprintf(stderr, "%sxsocket: %s\n", words_for_journal() ? "<3>" : "", text);
 	free(text);
 	return EXIT_FAILED;
