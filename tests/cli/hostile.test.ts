@@ -16,7 +16,8 @@ import {
 } from "../harness/index.ts";
 import { quietRun } from "./quiet.ts";
 
-const [, ...RUN] = await quietRun();
+const RUN_HERE = await quietRun();
+const [, ...RUN] = RUN_HERE;
 const MARK = "HOSTILE";
 const EVIL = `console.log("${MARK}"); process.exit(66);`;
 
@@ -161,6 +162,33 @@ test.skipIf(isContained).each(["run --port 1 -- true", "lib xbind", "serve /nowh
   },
 );
 
+/* Becomes a program in a directory whose path is longer than 4096 bytes, with a copy of echo in it. */
+const DEEP = `
+import os, shutil, sys
+for _ in range(21):
+    os.mkdir("d" * 200)
+    os.chdir("d" * 200)
+shutil.copy("/bin/echo", "program")
+os.execvp(sys.argv[1], sys.argv[1:])
+`;
+
+test("works in a current directory that is deeper than a path can be long", async () => {
+  using dir = tempDir();
+  const deep = async (...argv: string[]) => {
+    const result = await here.run(["python3", "-c", DEEP, ...argv], { cwd: dir.path });
+    await here.run(["rm", "-r", "d".repeat(200)], { cwd: dir.path }); // too deep for rmSync()
+    return result;
+  };
+  expect(await deep(XSOCKET, "--version")).toMatchObject({ code: 0, stderr: "" });
+  const found = await deep(...RUN_HERE, "--", "./program", "found");
+  expect(found).toEqual({ code: 0, stdout: "found\n", stderr: "" });
+  expectSentence(
+    await deep(XSOCKET, "serve", "control"),
+    2,
+    /^xsocket: "control" [^\n]+ has too long a path: give an absolute path\n$/,
+  );
+});
+
 test("works in a current directory that is removed or may not be entered", async () => {
   using dir = tempDir();
   const script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"';
@@ -168,7 +196,9 @@ test("works in a current directory that is removed or may not be entered", async
   const gone = await here.run(start("lib", "xbind"), { cwd: dir.path });
   expect(gone).toMatchObject({ code: 0, stderr: "" });
   const below = await here.run(start("serve", "control"), { cwd: dir.path });
-  expect(below.stderr).toMatch(/^xsocket: "control" [^\n]+ was removed: give an absolute path\n$/);
+  expect(below.stderr).toMatch(
+    /^xsocket: "control" [^\n]+ was removed [^\n]+: give an absolute path\n$/,
+  );
 
   const closed = 'mkdir closed && cd closed && chmod 0 . && exec "$@"';
   const barred = await here.run(

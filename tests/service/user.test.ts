@@ -161,6 +161,14 @@ describe("as root", () => {
     await using _ = await startServer({ forEveryone: true, before, args: AS_DAEMON });
   });
 
+  test("--user works in a current directory that is hidden by a mount", async () => {
+    using dir = tempDir();
+    const script = 'mkdir -p m/in && cd m/in && mount -t tmpfs none ../../m && exec "$0" "$@"';
+    const words = ["serve", dir.join("control"), ...AS_DAEMON];
+    await using program = here.spawn(xsocketForEveryone(dir, words, ["sh", "-c", script]));
+    await program.says(/serving at/);
+  });
+
   test("--user reports a policy that the user may not read", async () => {
     using dir = tempDir();
     mkdirSync(dir.join("closed"), { mode: 0o700 });

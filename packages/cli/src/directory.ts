@@ -5,17 +5,20 @@
  */
 import { closeSync, fstatSync, lstatSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { tried } from "@xsocket/xbind-native";
+import { codeOf, tried } from "@xsocket/xbind-native";
 import { MisuseError } from "./errors.ts";
 
 /* What decoding puts in the place of bytes that are not UTF-8. */
 const LOST = "\uFFFD";
 
-/* Where the command was started; undefined if it may not be entered. */
+/* Whether the directory that the command was started in may be entered. */
+let isEntered = false;
+/* Its path; undefined if it may not be entered, or if it is deeper than a path can be long. */
 let directory: string | undefined;
 /* The descriptor of that directory, kept open only where its path does not lead to it. */
 let descriptor: number | undefined;
-/* Whether that directory was removed: nothing can be below it, but ".." still leads out of it. */
+/* Whether that path leads nowhere, since the directory was removed or a later mount hides it: nothing can be below it, but
+   ".." still leads out of it. */
 let isGone = false;
 
 /* Whether a path leads to a directory: not if its parents may not be entered, it lies below a later mount, or it was
@@ -29,14 +32,26 @@ function leadsTo(path: string, fd: number): boolean {
   }
 }
 
+/* False only if it is certain: parents that may not be entered say nothing, nor does a path that has lost bytes. */
+function mayBeThere(path: string): boolean {
+  if (!isText(path)) return true;
+  try {
+    statSync(path);
+    return true;
+  } catch (error) {
+    return codeOf(error) !== "ENOENT";
+  }
+}
+
 /** Remembers the directory that the launcher was started in, -1 for one that may not be entered. */
 export function startedIn(fd: number): void {
   if (fd < 0) return;
-  directory = readlinkSync(`/proc/self/fd/${fd}`);
-  if (leadsTo(directory, fd)) closeSync(fd);
+  isEntered = true;
+  directory = tried(() => readlinkSync(`/proc/self/fd/${fd}`));
+  if (directory !== undefined && leadsTo(directory, fd)) closeSync(fd);
   else {
     descriptor = fd;
-    isGone = fstatSync(fd).nlink === 0;
+    isGone = fstatSync(fd).nlink === 0 || (directory !== undefined && !mayBeThere(directory));
   }
 }
 
@@ -53,14 +68,17 @@ export function isText(text: string): boolean {
 
 /** Whether a name can be resolved: a relative one needs a directory that may be entered. */
 export function isResolvable(name: string): boolean {
-  return name.startsWith("/") || directory !== undefined;
+  return name.startsWith("/") || isEntered;
+}
+
+function unfindable(name: string, why: string): MisuseError {
+  return new MisuseError(
+    `"${name}" cannot be found, because the current directory ${why}: give an absolute path`,
+  );
 }
 
 function checkResolvable(name: string): void {
-  if (isResolvable(name)) return;
-  throw new MisuseError(
-    `"${name}" cannot be found, because the current directory may not be entered: give an absolute path`,
-  );
+  if (!isResolvable(name)) throw unfindable(name, "may not be entered");
 }
 
 /**
@@ -93,7 +111,7 @@ function absolute(name: string): string {
 /**
  * The absolute path of a directory that the user has named.
  *
- * @throws {MisuseError} for a relative one in a directory that may not be entered or was removed, for one that
+ * @throws {MisuseError} for a relative one where the current directory has no path that leads there, for one that
  * is not UTF-8, since it would be another one's, and for one that has the shell's `~` still in it
  */
 export function userDirectory(name: string): string {
@@ -103,11 +121,11 @@ export function userDirectory(name: string): string {
       `the shell has not replaced the ~ of ${name}: write $HOME${name.slice(1)}`,
     );
   checkResolvable(name);
+  if (directory === undefined && !name.startsWith("/"))
+    throw unfindable(name, "has too long a path");
   const path = absolute(name);
   if (isGone && `${path}/`.startsWith(`${directory}/`))
-    throw new MisuseError(
-      `"${name}" cannot be found, because the current directory was removed: give an absolute path`,
-    );
+    throw unfindable(name, "was removed or is hidden by a mount");
   if (isText(path)) return path;
   throw new MisuseError(`${path} is not UTF-8: give a path that is, such as that of a link to it`);
 }
