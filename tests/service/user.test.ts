@@ -286,7 +286,7 @@ describe("as root", () => {
   test("--user fails when that user may not run the command, and leaves no socket file", async () => {
     using dir = tempDir(0o700);
     const barred = `, since ${dir.path} is closed to that user: install xsocket where `;
-    await expectNoStart(dir, new RegExp(`^xsocket: uid 1 cannot run \\S+/bun${barred}`));
+    await expectNoStart(dir, new RegExp(`^xsocket: uid 1 cannot read \\S+/bun${barred}`));
   });
 
   test("--user fails when that user may not read the library, and leaves no socket file", async () => {
@@ -295,8 +295,28 @@ describe("as root", () => {
     mkdirSync(dirname(library), { mode: 0o700 });
     copyFileSync(libraryPath("xsocket"), library);
     const env = { XSOCKET_LIBDIR: dirname(library) };
-    const words = `xsocket: uid 1 cannot run ${library}, since ${dirname(library)} is closed to that user: `;
+    const words = `xsocket: uid 1 cannot read ${library}, since ${dirname(library)} is closed to that user: `;
     await expectNoStart(dir, words, undefined, env);
+  });
+
+  test("--user fails when that user may not read /dev/null, and leaves no socket file", async () => {
+    using dir = tempDir();
+    const script =
+      'mkdir d && mount -t tmpfs -o mode=700 none d && touch d/null && mount --bind /dev/null d/null && mount --rbind d /dev && exec "$0" "$@"';
+    const argv = servingAsDaemon(dir, dir.join("control"));
+    await expectNoStart(
+      dir,
+      "xsocket: uid 1 cannot read /dev/null, since /dev is closed to that user: ",
+      [...OWN_MOUNTS, "env", "-C", dir.path, "sh", "-c", script, ...argv],
+    );
+  });
+
+  test("--user fails when that user has as many processes as it may, and leaves no socket file", async () => {
+    using dir = tempDir();
+    await using _ = here.spawn(asOrdinaryUser(["sh", "-c", "sleep 60 & sleep 60"], 1));
+    const argv = servingAsDaemon(dir, dir.join("control"));
+    const words = "xsocket: cannot become uid 1: EAGAIN. Raise the limit of that user's processes ";
+    await expectNoStart(dir, words, ["prlimit", "--nproc=1", ...argv]);
   });
 
   test.each([

@@ -1,4 +1,4 @@
-import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
+import { codeOf, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { counted } from "../_counted.ts";
 import { systemError } from "../_failure.ts";
 import { isUnmapped } from "../_unmapped.ts";
@@ -12,7 +12,7 @@ import { type Signalled, untilSignal } from "../signals.ts";
 import { inFormerNamespace, outOfReach } from "../status.ts";
 import { type Activation, octal, overridden, takeActivation } from "./activation.ts";
 import { barrierTo } from "./barrier.ts";
-import { execAs, type Successor } from "./drop.ts";
+import { execAs, type Identity, type Successor } from "./drop.ts";
 import { type MetricsAddress, serveMetrics } from "./metrics.ts";
 import { type Notifier, openNotifier, watchdogMs } from "./notify.ts";
 import { letGoOfStart } from "./trim.ts";
@@ -41,9 +41,16 @@ function refuseUnreadable({ user, files }: Successor): void {
     if (barrier !== undefined)
       throw new ServeError(
         "PERMISSION",
-        `uid ${user.uid} cannot run ${path}, since ${barrier} is closed to that user: install xsocket where everybody may read it ("./dev install", or a package), or open that path with chmod`,
+        `uid ${user.uid} cannot read ${path}, since ${barrier} is closed to that user: install xsocket where everybody may read it ("./dev install", or a package), or open that path with chmod`,
       );
   }
+}
+
+function remedyFor(user: Identity, code: string): string {
+  if (isUnmapped(user))
+    return "Name one that this user namespace has, with all its groups (/proc/self/uid_map, gid_map), or leave --user out";
+  if (code === "EAGAIN") return "Raise the limit of that user's processes (ulimit -u, LimitNPROC=)";
+  return "Leave CAP_SETUID, CAP_SETGID and CAP_SETPCAP to it, or --user out";
 }
 
 /** Becomes another user, by executing this program anew. Returns only if that is done already. */
@@ -68,10 +75,7 @@ async function becomeUser(
     execAs(sys, fd, successor, activation?.own ?? true);
   } catch (error) {
     await bound?.release().catch(() => {}); // else the next start replaces it
-    const remedy = isUnmapped(user)
-      ? "Name one that this user namespace has, with all its groups (/proc/self/uid_map, gid_map), or leave --user out"
-      : "Leave CAP_SETUID, CAP_SETGID and CAP_SETPCAP to it, or --user out";
-    throw systemError(`become uid ${user.uid}`, error, remedy);
+    throw systemError(`become uid ${user.uid}`, error, remedyFor(user, codeOf(error)));
   }
 }
 
