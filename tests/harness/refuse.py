@@ -9,10 +9,10 @@ import platform
 import struct
 import sys
 
-CALLS = "socket", "connect", "bind", "getsockopt", "clone", "flock"
+CALLS = "socket", "connect", "bind", "getsockopt", "clone", "flock", "close_range"
 NUMBERS = {
-    "x86_64": dict(zip(CALLS, (41, 42, 49, 55, 56, 73))),
-    "aarch64": dict(zip(CALLS, (198, 203, 200, 209, 220, 32))),
+    "x86_64": dict(zip(CALLS, (41, 42, 49, 55, 56, 73, 436))),
+    "aarch64": dict(zip(CALLS, (198, 203, 200, 209, 220, 32, 436))),
 }
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 LOAD_WORD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06

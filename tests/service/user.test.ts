@@ -21,6 +21,7 @@ import {
   here,
   isRoot,
   OWN_MOUNTS,
+  refusing,
   startServer,
   tempDir,
   type TempDir,
@@ -309,6 +310,15 @@ describe("as root", () => {
       "xsocket: uid 1 cannot read /dev/null, since /dev is closed to that user: ",
       [...OWN_MOUNTS, "env", "-C", dir.path, "sh", "-c", script, ...argv],
     );
+  });
+
+  test("--user fails where a filter hides close_range(2), and leaves no socket file", async () => {
+    using dir = tempDir();
+    const argv = [
+      ...refusing("close_range", 2, 2, "ENOSYS"),
+      ...servingAsDaemon(dir, dir.join("control")),
+    ];
+    await expectNoStart(dir, /^xsocket: cannot become uid 1: ENOSYS\. Let .* close_range, /, argv);
   });
 
   test("--user fails when that user has as many processes as it may, and leaves no socket file", async () => {

@@ -49,6 +49,7 @@ function refuseUnreadable({ user, files }: Successor): void {
 function remedyFor(user: Identity, code: string): string {
   if (isUnmapped(user))
     return "Name one that this user namespace has, with all its groups (/proc/self/uid_map, gid_map), or leave --user out";
+  if (code === "ENOSYS") return "Let the seccomp filter allow close_range, or leave --user out";
   if (code === "EAGAIN") return "Raise the limit of that user's processes (ulimit -u, LimitNPROC=)";
   return "Leave CAP_SETUID, CAP_SETGID and CAP_SETPCAP to it, or --user out";
 }
