@@ -16,6 +16,7 @@ import {
   startServer,
   strangerAt,
   tempDir,
+  XSOCKET,
 } from "../harness/index.ts";
 import { SilentServer } from "../sdk/silent.ts";
 import { BASE, expectOnly, examine, isToBe, PORT, rowOf } from "./examine.ts";
@@ -273,5 +274,12 @@ describe("doctor reports", () => {
     const row = rowOf(await examine([server.path]), "tcp4");
     expect(row).toMatchObject({ status: "failed", found: expect.stringMatching(/\(EPERM\)$/) });
     expect(row.remedy).toMatch(/abstract name.* root .*--allow-user.* path/);
+  });
+
+  test("something as failed, however few files may be open", async () => {
+    const script = 'for n in $(seq 5 16); do (ulimit -n "$n"; "$@"; echo "$n $?"); done';
+    const { stdout } = await here.run(["sh", "-c", script, "sh", XSOCKET, "doctor", "/nowhere"]);
+    expect(stdout.match(/^\d+ \d+$/gm)).toHaveLength(12);
+    expect(stdout).not.toMatch(/^\d+ 0$/m);
   });
 });

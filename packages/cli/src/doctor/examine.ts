@@ -51,11 +51,12 @@ function serverRows({ socket, ports, sameNamespace }: Setup): Row[] {
 
 /** Makes all checks, what is here first, then what lies beyond the control socket. */
 export function examine(setup: Setup): Row[] {
+  // one that was cut off would end this process; first, so that what this cannot have, that row lacks as well
+  const isLoaded = tried(() => !unusable(libraryPath("xsocket")) && loadSyscalls());
   const libraries = librariesRow();
   const [first, ...words] = setup.program;
   const program = first === undefined ? [] : [programRow(first, words, libraries)];
-  // one that was cut off would end this process
-  if (!tried(() => !unusable(libraryPath("xsocket")) && loadSyscalls())) {
+  if (!isLoaded) {
     const why = "needs libxsocket.so";
     const rest = ["socket", "permission", "server"].map((name) => skipped(name, why));
     return [libraries, ...program, ...rest, ...unasked(setup, why)];
