@@ -162,6 +162,16 @@ test.skipIf(isContained).each(["run --port 1 -- true", "lib xbind", "serve /nowh
   },
 );
 
+/* As is left by a command of root that writes to a file beside it and renames that. */
+test.skipIf(isContained)("obeys no file in the place of /dev/null", async () => {
+  using dir = tempDir();
+  writeFileSync(dir.join("evil.ts"), EVIL);
+  writeFileSync(dir.join("null"), JSON.stringify({ preload: [dir.join("evil.ts")] }));
+  const script = `mount --bind null /dev/null && exec ${typed(XSOCKET)} lib xbind`;
+  const result = await here.run([...OWN_MOUNTS, "sh", "-c", script], { cwd: dir.path });
+  expectSentence(result, 1, /^xsocket: \/dev\/null is not a device: make it anew \(.*mknod/);
+});
+
 /* Becomes a program in a directory whose path is longer than 4096 bytes, with a copy of echo in it. */
 const DEEP = `
 import os, shutil, sys

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "launch/bun.h"
@@ -83,12 +84,19 @@ static int launch(struct bun *bun, int argc, char **argv)
 	/* /dev/null serves as Bun's configuration, and in place of closed descriptors. access(2)
 	 * would not notice a nodev mount. */
 	int nowhere = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct stat status;
 
 	if (nowhere < 0)
 		return words_fail("cannot read /dev/null (%s): give this sandbox or container its "
 		                  "own /dev, as bwrap --dev /dev does",
 		                  strerror(errno));
+	/* A file that somebody has put there would configure Bun. */
+	bool is_device = fstat(nowhere, &status) == 0 && S_ISCHR(status.st_mode);
 	close(nowhere);
+	if (!is_device)
+		return words_fail(
+		    "/dev/null is not a device: make it anew (rm /dev/null; mknod -m 666 "
+		    "/dev/null c 1 3), or give this sandbox or container its own /dev");
 	int rc = bun_find(bun);
 	if (rc == -EINVAL)
 		return words_fail("XSOCKET_BUN is \"%s\", which is not the absolute path of a "
