@@ -201,6 +201,9 @@ test("reports a port in use in one sentence", async () => {
   await expect(serveMetrics(server, again)).rejects.toThrow(
     `cannot serve metrics at 127.0.0.1:${again.port}: EADDRINUSE. Choose another place`,
   );
+  await expect(serveMetrics(server, { ...LOOPBACK, host: "2001:db8::1", port: 1 })).rejects.toThrow(
+    "cannot serve metrics at [2001:db8::1]:1: E",
+  );
 });
 
 test("warns when the socket file of the metrics cannot be removed at the end", async () => {

@@ -134,6 +134,13 @@ export interface Metrics extends Disposable {
   readonly port: number | undefined;
 }
 
+/* As it is given to the option. */
+function placeOf(address: MetricsAddress): string {
+  if (address.kind === "path") return address.path;
+  const { host, port } = address;
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /**
  * Serves the numbers of a server to Prometheus over HTTP, on the main thread.
  *
@@ -163,8 +170,7 @@ export async function serveMetrics(
     };
   } catch (error) {
     if (error instanceof ServeError) throw error;
-    const place = address.kind === "path" ? address.path : `${address.host}:${address.port}`;
-    const what = `serve metrics at ${place}`;
+    const what = `serve metrics at ${placeOf(address)}`;
     if (codeOf(error) === "ENOSPC") throw watchError(what, error); // Bun.listen() waits by epoll at once
     throw systemError(what, error, "Choose another place");
   }
