@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync } from "node:fs";
 import { basename } from "node:path";
-import { createNamespace, here, startServer, tempDir } from "../harness/index.ts";
+import { createNamespace, HELD_TO_MODES, here, startServer, tempDir } from "../harness/index.ts";
 import { HIDING, said, WITHOUT_INET } from "./behind-relay.ts";
 import { makeCertificate, webCertificate } from "./certificate.ts";
 import { curl, WS } from "./web-clients.ts";
@@ -247,5 +247,15 @@ describe("where Bun's epoll set cannot be read, or Bun cannot make sockets,", ()
     const script = "await serve({ ...place, fetch: () => new Response() });";
     const words = await said(script, [], { TMPDIR: "/nowhere" }, WITHOUT_INET);
     expect(words).toMatch(/XSocketError: cannot serve: .* in \/nowhere, .*\(ENOENT\)\. .*TMPDIR/);
+  });
+
+  test("a relay whose directory can be neither used nor removed fails with the first error alone", async () => {
+    const script = `
+      process.umask(0o777);
+      await serve({ ...place, fetch: () => new Response() }).catch((error) => console.log(error.name, error.code));`;
+    using dir = tempDir();
+    const words = await said(script, [], { TMPDIR: dir.path }, [...HELD_TO_MODES, ...WITHOUT_INET]);
+    for (const name of readdirSync(dir.path)) chmodSync(dir.join(name), 0o700);
+    expect(words).toBe("XSocketError EACCES\n");
   });
 });

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { codeOf } from "@xsocket/xbind-native";
+import { codeOf, tried } from "@xsocket/xbind-native";
 import { misuse } from "./_options.ts";
 
 /* Those not removed yet: what is left is removed when the process exits. */
@@ -24,8 +24,9 @@ export function makeDirectory(): string {
   return directory;
 }
 
+/** Removes it if it can be: a failure here would hide another one, or be a stack trace at the program's end. */
 export function removeDirectory(directory: string): void {
-  rmSync(directory, { recursive: true, force: true });
+  tried(() => rmSync(directory, { recursive: true, force: true }));
   directories.delete(directory);
   if (directories.size === 0) process.off("exit", removeAll); // each run under --hot has its own
 }
