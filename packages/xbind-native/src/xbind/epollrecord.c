@@ -174,13 +174,14 @@ static struct record *find_by_any_number(int set, int fd)
 bool epollrecord_park(int set, int fd)
 {
 	struct record *record = find_by_any_number(set, fd);
+	const socket_key key = record ? key_of(fd) : KEY_NONE;
 
-	if (record) {
-		store(&record->set, (uint32_t)set + 1);
-		record->key = key_of(fd);
-		store(&any_parked, 1);
-	}
-	return record != NULL;
+	if (key == KEY_NONE)
+		return false;
+	store(&record->set, (uint32_t)set + 1);
+	record->key = key;
+	store(&any_parked, 1);
+	return true;
 }
 
 bool epollrecord_any_parked(void)

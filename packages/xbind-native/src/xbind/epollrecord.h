@@ -59,8 +59,9 @@ void epollrecord_note(int set, int operation, int fd, const struct epoll_event *
  */
 bool epollrecord_find(int set, int fd, struct epoll_event *ret);
 
-/* Return: whether there was a record to park. There is none if epoll_ctl(2) was called past the
- * library: the program's next call would go past it too, and miss what is parked. */
+/* Return: whether there was a record to park, and a key to park it with. There is no record if
+ * epoll_ctl(2) was called past the library: the program's next call would go past it too, and miss
+ * what is parked. */
 bool epollrecord_park(int set, int fd);
 
 /* Has anything ever been parked? */

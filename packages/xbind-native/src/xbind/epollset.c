@@ -264,6 +264,14 @@ static void detach_other(int fd, const struct epollset_move *move)
 	}
 }
 
+/* Not where getsockopt(2) is refused by now, since nothing tells then. */
+static bool is_other(int fd, int same)
+{
+	const socket_key key = key_of(fd), expected = key_of(same);
+
+	return expected != KEY_NONE && key != expected;
+}
+
 void epollset_attach(int fd, int same, const struct epollset_move *move)
 {
 	epollrecord_follow(fd, move->key);
@@ -276,6 +284,6 @@ void epollset_attach(int fd, int same, const struct epollset_move *move)
 		log_lost(fd, "registration in an epoll set",
 		         sys_epoll_ctl(set, EPOLL_CTL_ADD, fd, &event));
 	}
-	if (move->count > 0 && key_of(fd) != key_of(same))
+	if (move->count > 0 && is_other(fd, same))
 		detach_other(fd, move);
 }
