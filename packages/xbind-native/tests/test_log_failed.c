@@ -4,6 +4,7 @@
 #include "support/forbid.h"
 #include "support/limit.h"
 #include "support/logged.h"
+#include "support/watched.h"
 
 #include <fcntl.h>
 #include <linux/landlock.h>
@@ -217,6 +218,27 @@ static void test_lost(void)
 	    LOGGED_MOVED);
 }
 
+static void refuse_once_moved(void)
+{
+	watched.is_early = pair_port(watched.fd) == 0;
+	watched.error = watched.is_early ? 0 : FORBIDDEN;
+}
+
+/* Another thread forbids getsockopt(2) when the socket has moved: nothing tells what its copies
+ * are. */
+static void case_copies_hidden(void)
+{
+	watched.fd = pair_socket(SOCK_STREAM);
+	watched.port = 3000;
+	CHECK_EQ(dup(watched.fd), watched.fd + 1);
+	run_watched(bind_watched, SYS_getsockopt, SOL_SOCKET, refuse_once_moved);
+}
+
+static void test_copies_hidden(void)
+{
+	LOGGED_CHECK("copies hidden", "3000", LOST("copies of the socket"), LOGGED_MOVED);
+}
+
 /* An option may not be read any more, though it could at the bind before. */
 static void case_unread(void)
 {
@@ -416,6 +438,7 @@ static const struct logged_case cases[] = {
     {"unreachable to user", case_unreachable_to_user},
     {"scoped", case_scoped},
     {"lost", case_lost},
+    {"copies hidden", case_copies_hidden},
     {"unread", case_unread},
     {"never read", case_never_read},
     {"hidden", case_hidden},
@@ -443,6 +466,7 @@ int main(int argc, char **argv)
 	if (!forbid_works())
 		return 0;
 	RUN(test_lost);
+	RUN(test_copies_hidden);
 	RUN(test_unread);
 	RUN(test_never_read);
 	RUN(test_hidden);

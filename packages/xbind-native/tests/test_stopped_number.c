@@ -179,15 +179,18 @@ static void refuse_from_look(void)
 #define NOT_REFUSED 2 /* status of a child: only the last look was */
 
 /* Either bind fails and leaves the socket as it was, or the socket is bound. The registrations are
- * there in either case, also one that has fired. */
+ * there in either case, also one that has fired, and that of a copy. */
 static void refuse_at_look(void)
 {
-	int waiting;
+	struct epoll_event event = {.events = EPOLLOUT};
+	int waiting, copy, set = epoll_create1(EPOLL_CLOEXEC);
 
 	make_fired();
 	waiting = watched.set;
 	watched.set = epoll_create1(EPOLL_CLOEXEC);
 	control_watched(EPOLL_CTL_ADD, EPOLLOUT);
+	copy = dup(watched.fd);
+	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, copy, &event), 0);
 	run_watched(bind_refused, SYS_getsockopt, SOL_SOCKET, refuse_from_look);
 	if (came_to == 0) {
 		CHECK_EQ(pair_port(watched.fd), watched.port);
@@ -197,6 +200,7 @@ static void refuse_at_look(void)
 		CHECK_EQ(pair_port(watched.fd), 0);
 	}
 	CHECK(is_ready(watched.set));
+	CHECK(is_ready(set));
 	watched.set = waiting;
 	control_watched(EPOLL_CTL_MOD, EPOLLOUT);
 	CHECK(is_ready(watched.set));

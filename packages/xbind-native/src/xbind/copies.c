@@ -52,11 +52,11 @@ static bool replace(socket_key old, uint64_t inode, int copy, int fd)
 	const int detached = epollset_detach(copy, old, inode, &move);
 	const int flags = sys_fcntl(copy, F_GETFD, 0), watch = copies_watch(copy);
 	/* Asked last, since another thread may have closed the number and reused it. */
-	const bool is_copy = key_of(copy) == old;
-	const int rc = is_copy ? renumber(fd, copy, flags & FD_CLOEXEC ? O_CLOEXEC : 0) : 0;
-	const bool are_more = copies_exist_consume(watch) || !is_copy;
+	const int look = key_look(copy, old);
+	const int rc = look == 0 ? renumber(fd, copy, flags & FD_CLOEXEC ? O_CLOEXEC : 0) : look;
+	const bool are_more = copies_exist_consume(watch) || look != 0;
 
-	if (is_copy)
+	if (look != KEY_E_GONE)
 		epollset_attach(copy, rc == 0 ? fd : copy, &move);
 	lock_leave(&turn);
 	log_lost(copy, "registration in an epoll set", detached);
@@ -75,4 +75,6 @@ void copies_replace(socket_key old, uint64_t inode, int number, int fd)
 		if (key_of(copy) == old && !replace(old, inode, copy, fd))
 			return;
 	}
+	/* What is left is in other processes, or cannot be told. */
+	log_lost(number, "copies of the socket", key_look(fd, KEY_NONE));
 }

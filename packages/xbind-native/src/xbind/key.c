@@ -45,6 +45,25 @@ int key_error(int fd)
 	return rc < 0 ? rc : -EBADF;
 }
 
+static bool is_no_socket(int error)
+{
+	return error == -EBADF || error == -ENOTSOCK;
+}
+
+int key_look(int fd, socket_key key)
+{
+	const socket_key now = key_of(fd);
+	int rc;
+
+	if (now != KEY_NONE)
+		return now == key ? 0 : KEY_E_GONE;
+	rc = key_error(fd);
+	/* qemu-user gives the same error for every file */
+	if (is_no_socket(rc) || is_no_socket(sys_getsockopt_int(fd, SOL_SOCKET, SO_TYPE)))
+		return KEY_E_GONE;
+	return rc;
+}
+
 uint64_t key_of_namespace(int fd)
 {
 	uint64_t cookie = 0;

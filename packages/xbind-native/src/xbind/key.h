@@ -16,6 +16,12 @@ socket_key key_of(int fd);
 /* Why a descriptor has no key: -errno. */
 int key_error(int fd);
 
+#define KEY_E_GONE 2 /* not SWAP_E_LEAVE, which swap.c returns beside it */
+
+/* Return: 0 when the number has the socket of that key, KEY_E_GONE when it has not, or -errno where
+ * it cannot be asked: another thread may have applied a seccomp(2) filter to this one. */
+int key_look(int fd, socket_key key);
+
 /* The cookie of a socket's network namespace, 0 where the kernel does not tell. */
 uint64_t key_of_namespace(int fd);
 

@@ -144,35 +144,12 @@ bool swap_runs(int fd)
 	return fd >= 0 && fd == running;
 }
 
-#define SWAP_E_GONE 2 /* the number no longer has the socket */
+#define SWAP_E_GONE KEY_E_GONE
 
-static bool is_no_socket(int error)
-{
-	return error == -EBADF || error == -ENOTSOCK;
-}
-
-/*
- * Return: 0 when the number still has the socket, SWAP_E_GONE, or -errno where it cannot be asked:
- * another thread may have applied a seccomp(2) filter to this one.
- */
-static int look_for(int fd, socket_key key)
-{
-	const socket_key now = key_of(fd);
-	int rc;
-
-	if (now != KEY_NONE)
-		return now == key ? 0 : SWAP_E_GONE;
-	rc = key_error(fd);
-	/* qemu-user gives the same error for every file */
-	if (is_no_socket(rc) || is_no_socket(sys_getsockopt_int(fd, SOL_SOCKET, SO_TYPE)))
-		return SWAP_E_GONE;
-	return rc;
-}
-
-/* The same, and SWAP_E_LEAVE when the socket is bound. */
+/* key_look(), and SWAP_E_LEAVE when the socket is bound. */
 static int look_again(int fd, socket_key key)
 {
-	const int rc = look_for(fd, key);
+	const int rc = key_look(fd, key);
 
 	if (rc != 0)
 		return rc;
@@ -185,7 +162,7 @@ static int look_again(int fd, socket_key key)
 /* Return: rc, or SWAP_E_GONE for an error that is about whatever has the number by now. */
 static int unless_gone(int rc, int fd, socket_key key)
 {
-	return rc < 0 && look_for(fd, key) == SWAP_E_GONE ? SWAP_E_GONE : rc;
+	return rc < 0 && key_look(fd, key) == SWAP_E_GONE ? SWAP_E_GONE : rc;
 }
 
 /*
