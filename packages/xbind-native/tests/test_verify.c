@@ -41,13 +41,15 @@ static long forbidden_call;
 
 #define FORBIDDEN EXDEV /* an errno that nothing else here returns */
 
+static int refusal = FORBIDDEN;
+
 long sys_call(long number, const long args[6])
 {
 	if (forbidden_call && number == forbidden_call)
-		return -FORBIDDEN;
+		return -refusal;
 	if (forbidden_option && number == SYS_getsockopt && args[1] == SOL_SOCKET &&
 	    args[2] == forbidden_option)
-		return -FORBIDDEN;
+		return -refusal;
 	if (pretended.type && number == SYS_getsockopt && args[1] == SOL_SOCKET &&
 	    (args[2] == SO_TYPE || args[2] == SO_PROTOCOL)) {
 		*(int *)args[3] = args[2] == SO_TYPE ? pretended.type : pretended.protocol;
@@ -167,6 +169,16 @@ static void test_forbidden(void)
 	verify_consume(make(&tcp), &tcp, -FORBIDDEN);
 	forbidden_option = 0;
 	forbidden_call = 0;
+}
+
+/* Nor if the refusal has the errno by which an extended filter is known. */
+static void test_forbidden_like_extended(void)
+{
+	forbidden_option = SO_GET_FILTER;
+	refusal = EACCES;
+	verify_consume(make(&tcp), &tcp, -EACCES);
+	refusal = FORBIDDEN;
+	forbidden_option = 0;
 }
 
 /* A file that is not a socket is the server's fault. */
@@ -306,6 +318,7 @@ int main(void)
 	RUN(test_chosen_protocol);
 	RUN(test_other_kind);
 	RUN(test_forbidden);
+	RUN(test_forbidden_like_extended);
 	RUN(test_no_socket);
 	RUN(test_inet_used);
 	RUN(test_unix_used);

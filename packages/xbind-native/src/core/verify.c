@@ -181,13 +181,21 @@ static int verify_other(int fd, const struct wire_request *request)
 	return other_is_unbound(fd, request) && other_has_no_peer(fd, request) ? 0 : -EBADMSG;
 }
 
-/* An extended BPF filter cannot be read (EACCES); for a classic one there is a length. */
+static int read_filter(int fd, socklen_t *len)
+{
+	return sys_getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, len);
+}
+
+/*
+ * An extended BPF filter cannot be read (EACCES); for a classic one there is a length. A seccomp(2)
+ * filter that gives EACCES, too, gives it for any descriptor.
+ */
 static int verify_unfiltered(int fd)
 {
 	socklen_t len = 0;
-	int rc = sys_getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &len);
+	int rc = read_filter(fd, &len);
 
-	if (rc == -EACCES || len > 0)
+	if ((rc == -EACCES && read_filter(-1, &len) != -EACCES) || len > 0)
 		return -EBADMSG;
 	return rc;
 }
