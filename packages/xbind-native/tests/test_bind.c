@@ -224,10 +224,10 @@ static void test_short_filter(void)
 
 int main(void)
 {
+	RUN_BY(forbid_run, test_path_without_cookie); /* before any cookie is read */
 	RUN(test_goes_on_working);
 	RUN(test_retry);
 	RUN(test_path);
-	RUN_BY(forbid_run, test_path_without_cookie);
 	RUN(test_copy_of_a_full_one);
 	RUN(test_signals);
 	RUN(test_no_ghost_signal);

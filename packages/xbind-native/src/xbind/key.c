@@ -4,6 +4,7 @@
 #include "core/sys.h"
 
 #include <errno.h>
+#include <stdbool.h>
 
 #ifndef SO_COOKIE
 #define SO_COOKIE 57
@@ -20,16 +21,22 @@ static int read_cookie(int fd, int name, uint64_t *ret)
 	return sys_getsockopt(fd, SOL_SOCKET, name, ret, &len);
 }
 
+static _Atomic bool has_cookies;
+
 socket_key key_of(int fd)
 {
 	uint64_t cookie = 0;
 	const int rc = read_cookie(fd, SO_COOKIE, &cookie);
 
-	if (rc == 0)
+	if (rc == 0) {
+		if (!has_cookies)
+			has_cookies = true;
 		return (socket_key)cookie;
+	}
 	/* Under qemu-user it is EINVAL. Any other error is that of a file which is not a socket, or
-	 * a refusal: then not the inode, since it may have been noted by its cookie. */
-	if (rc != -ENOPROTOOPT && rc != -EINVAL)
+	 * a refusal, and so are these where there have been cookies: then not the inode, since it
+	 * may have been noted by its cookie. */
+	if (has_cookies || (rc != -ENOPROTOOPT && rc != -EINVAL))
 		return KEY_NONE;
 	/* A seccomp filter answers so for every file. */
 	if (sys_getsockopt_int(fd, SOL_SOCKET, SO_TYPE) < 0)
