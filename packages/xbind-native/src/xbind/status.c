@@ -118,7 +118,7 @@ int status_carry(int old, int to)
 
 	if (flags < 0)
 		return flags;
-	if ((flags & CARRIED) != (sys_fcntl(to, F_GETFL, 0) & CARRIED)) {
+	if (flags & CARRIED) {
 		int rc = sys_fcntl(to, F_SETFL, flags & CARRIED);
 
 		if (rc < 0)
