@@ -39,6 +39,16 @@ static void test_by_record(void)
 	CHECK_EQ(detach(fd), 1);
 }
 
+/* kcmp(2) is refused with the error that it gives for a number which is no set. */
+static void test_by_proc(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
+
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 3), 0);
+	forbid_by(SECCOMP_RET_ERRNO | EINVAL, SYS_kcmp);
+	CHECK_EQ(detach(fd), 1);
+}
+
 #define GHOSTS 30 /* earlier files of the number; the kernel seldom finds the last one first */
 
 /* The set has other files of the same number, and nothing tells how this one is registered. */
@@ -126,6 +136,7 @@ int main(void)
 	RUN(test_no_descriptor_left); /* first, while nothing is on record */
 	RUN_BY(child_run, test_among_others);
 	RUN_BY(forbid_run, test_by_record);
+	RUN_BY(forbid_run, test_by_proc);
 	RUN_BY(forbid_run, test_closed_set);
 	RUN_BY(forbid_run, test_no_room);
 	RUN_BY(forbid_run, test_no_memory);

@@ -148,16 +148,17 @@ static int ask_kcmp(int set, int fd)
 {
 	int rc = sys_kcmp_epoll(set, fd);
 
-	if (rc == -EBADF || rc == -EINVAL)
-		forget(set); /* closed, or the number is something else by now */
-	if (is_gone(rc))
+	if (rc == -EBADF)
+		forget(set);
+	if (rc == -EBADF || rc == -ENOENT)
 		return 0;
 	return rc < 0 ? rc : 1;
 }
 
 /*
- * The same, and 0 where kcmp(2) is refused but the number is no epoll set. It is not forgotten
- * then, since it may be a set in the descriptor table of another thread.
+ * The same, and 0 where the number is no epoll set. kcmp(2) says EINVAL then, and so may a filter
+ * that refuses it. By any other refusal it is not forgotten, since it may be a set in the
+ * descriptor table of another thread.
  */
 static int holds(int set, int fd)
 {
@@ -169,7 +170,10 @@ static int holds(int set, int fd)
 	probe = sys_epoll_create1(EPOLL_CLOEXEC);
 	if (may_be_set(set, probe))
 		return rc;
-	lost++;
+	if (rc == -EINVAL)
+		forget(set);
+	else
+		lost++;
 	return 0;
 }
 
