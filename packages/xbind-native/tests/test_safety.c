@@ -8,6 +8,7 @@
 #include "support/child.h"
 #include "support/forbid.h"
 #include "support/pair.h"
+#include "support/thread.h"
 #include "support/watched.h"
 
 #include <fcntl.h>
@@ -42,6 +43,29 @@ static void rename_device(const char *from, const char *to)
 	CHECK_EQ(ioctl(fd, SIOCSIFNAME, &request), 0);
 	set_up(to, IFF_UP | IFF_RUNNING);
 	close(fd);
+}
+
+#define MARK 7
+
+static void *bind_filtered(void *unused)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	forbid_option_by(ENOPROTOOPT, SOL_SOCKET, SO_MARK);
+	CHECK(pair_binds_there(fd, 3013));
+	close(fd);
+	return unused;
+}
+
+/* To the thread that reads the defaults, a filter of its own says that there is no such option. */
+static void test_filter_of_another_thread(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	thread_run(bind_filtered, NULL);
+	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_MARK, MARK), 0);
+	CHECK(pair_binds_there(fd, 3014));
+	CHECK_EQ(pair_option(fd, SOL_SOCKET, SO_MARK), MARK);
 }
 
 /* The target namespace has no device of that name, but one of that index. */
@@ -374,6 +398,7 @@ static void test_set_without_sockets(void)
 
 int main(void)
 {
+	RUN_BY(forbid_run, test_filter_of_another_thread); /* before any defaults are read */
 	RUN(test_device);
 	RUN_BY(forbid_run, test_device_meanwhile);
 	RUN_BY(forbid_run, test_other_device_meanwhile);

@@ -36,8 +36,6 @@ static bool is_set_plain(struct look *look, int row)
 	struct option_value value;
 	const struct option_value *normal = defaults_get(&look->defaults, row);
 
-	if (option_is_missing(normal))
-		return false;
 	explicit_learn(row, normal);
 	option_read(look->old, &options[row], &value);
 	if (value.error < 0)
