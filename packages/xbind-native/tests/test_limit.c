@@ -117,6 +117,19 @@ static void test_none_to_spare(void)
 	CHECK_EQ(event.data.u64, 7);
 }
 
+/* poll(2) takes no entry under a limit of 0. Its error does not say that the socket is shut for
+ * reading, too. */
+static void test_shut_at_limit(void)
+{
+	int fd = pair_socket(SOCK_DGRAM);
+	const rlim_t before = limit_fds(0);
+
+	CHECK_FAILS(shutdown(fd, SHUT_WR), ENOTCONN); /* which has taken effect */
+	limit_fds(before);
+	CHECK_EQ(pair_bind(fd, 3040), 0);
+	CHECK_FAILS(pair_send(fd, 3040), EPIPE);
+}
+
 int main(void)
 {
 	RUN_BY(child_run, test_above);
@@ -124,5 +137,6 @@ int main(void)
 	RUN_BY(child_run, test_far_above);
 	RUN_BY(child_run, test_threads);
 	RUN_BY(forbid_run, test_none_to_spare);
+	RUN_BY(child_run, test_shut_at_limit);
 	return 0;
 }

@@ -33,9 +33,10 @@ static int follow_shutdown(int fd, int how)
 		return rc;
 	if (how != SHUT_RD) {
 		const socket_key key = key_of(fd);
+		const int events = sys_poll(fd, POLLRDHUP, 0);
 
 		explicit_note(key, EXPLICIT_SHUT, true);
-		explicit_note(key, EXPLICIT_SHUT_BOTH, sys_poll(fd, POLLRDHUP, 0) & POLLRDHUP);
+		explicit_note(key, EXPLICIT_SHUT_BOTH, events > 0 && events & POLLRDHUP);
 	}
 	/* If the socket has moved meanwhile, it may listen by now. */
 	return claim_has_run(mark) && claim_wait(fd, mark) ? real_shutdown(fd, how) : rc;
