@@ -76,11 +76,12 @@ test("a request with keepalive false or connection: close has a connection of it
   const kept = [await portOf({}), await portOf({}), await portOf(streamed)];
   const others = [
     await portOf({ keepalive: false }),
+    await portOf({ keepalive: false, headers: { expect: "100-continue" } }),
     await portOf({}, Object.assign(new Request(url), { keepalive: false })),
     await portOf({ headers: { connection: "close" } }),
   ];
   expect(new Set(kept).size).toBe(1);
-  expect(new Set([...kept, ...others]).size).toBe(4);
+  expect(new Set([...kept, ...others]).size).toBe(5);
   expect(await portOf({})).toBe(kept[0] ?? "");
 });
 

@@ -91,8 +91,8 @@ function outgoingOf(plan: Plan, agents: Agents, givenUp: AbortSignal): http.Clie
   const outgoing = isSecure
     ? https.request(place, { ...tlsOf(plan), ...options, agent: agents.https })
     : http.request(place, { ...options, agent: agents.http });
-  // as by fetch, which closes the connection itself; node:http would say so in a header
-  if (plan.init.keepalive === false && !plan.headers.has("connection"))
+  // as by fetch, which closes the connection itself; node:http would say so in a header, and with Expect has said it
+  if (plan.init.keepalive === false && !plan.headers.has("connection") && !outgoing.headersSent)
     outgoing.removeHeader("connection");
   outgoing.maxHeadersCount = 0; // HEAD_BYTES_MAX bounds them; node:http would drop all after the thousandth
   return outgoing;
