@@ -109,6 +109,8 @@ export async function refused(): Promise<unknown[]> {
     await listen({ via, unix: "/x", socket }),
     // @ts-expect-error -- the descriptor comes from the server
     await connect({ via, hostname: "web", port: 1, fd: 3, socket }),
+    // @ts-expect-error -- for listening
+    await connect({ via, hostname: "web", port: 1, exclusive: true, socket }),
     // @ts-expect-error -- no port
     await connect({ via, hostname: "web", socket }),
     // @ts-expect-error -- as with listen

@@ -17,7 +17,7 @@ import type { OwnedSocket } from "./owned.ts";
 
 /** Bun.connect's options, and the server through which to connect. */
 export interface ConnectOptions<Data = undefined>
-  extends Omit<TCPSocketConnectOptions<Data>, "hostname">, Through {
+  extends Omit<TCPSocketConnectOptions<Data>, "hostname" | "exclusive">, Through {
   /** The peer's address, or its name, which is looked up in the target namespace. */
   readonly hostname?: string | undefined;
   /** The same as `hostname`, as node:net calls it. */
