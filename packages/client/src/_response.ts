@@ -157,10 +157,12 @@ function streamOf(
   end: () => void,
   explain: (error: unknown) => unknown,
 ): ReadableStream<Uint8Array> {
-  source.on("error", () => {}); // the next read throws it
+  source.on("error", () => {}); // see "close"
   let chunks: AsyncIterator<Uint8Array> | undefined;
+  let controller: WeakRef<ReadableStreamDefaultController> | undefined;
   const stream = new ReadableStream<Uint8Array>(
     {
+      start: (sink) => void (controller = new WeakRef(sink)),
       async pull(sink) {
         chunks ??= source[Symbol.asyncIterator]();
         try {
@@ -176,7 +178,10 @@ function streamOf(
     { highWaterMark: 0 },
   );
   forgotten.register(stream, end, source);
-  source.once("close", () => void forgotten.unregister(source)); // else `end` would keep the whole answer in memory
+  source.once("close", () => {
+    forgotten.unregister(source); // else `end` would keep the whole answer in memory
+    if (!source.readableEnded) controller?.deref()?.error(explain(source.errored)); // also if nobody reads
+  });
   return stream;
 }
 

@@ -288,6 +288,14 @@ await play({
     await outcome(text("/echo", { method: "POST", body: endless(), signal: aborting(50) })),
     await outcome(doFetch(new Request(`${plain}/slow`, { signal: aborting(20) }))),
   ],
+  "what a reader that does not read is told of an abort": () =>
+    each([undefined, null, "over"], async (reason) => {
+      const controller = new AbortController();
+      const { body } = await doFetch(`${plain}/endless`, { signal: controller.signal });
+      const closed = body?.getReader().closed;
+      controller.abort(reason);
+      return Promise.race([closed, Bun.sleep(2000).then(() => "nothing")]);
+    }),
   "the body of a request that is aborted before it is sent": () =>
     each([false, true], async (isOver) => {
       const told: unknown[] = [];
