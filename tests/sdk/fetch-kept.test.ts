@@ -85,6 +85,26 @@ test("a request with keepalive false or connection: close has a connection of it
   expect(await portOf({})).toBe(kept[0] ?? "");
 });
 
+/* Ends the connection with the answer to /last, and does not say so in it. */
+function answerShortly(socket: Bun.Socket, request: Buffer): void {
+  socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  if (request.includes("/last")) socket.end();
+}
+
+test("over TLS, a POST does not use a connection that ended with the answer before", async () => {
+  const certificate = await webCertificate();
+  await using server = await startServer();
+  const place = { via: server.path, hostname, port: 0, tls: certificate };
+  using web = await listen({ ...place, socket: { data: answerShortly } });
+  using there = fetchVia(server.path);
+  const tls = { ca: certificate.cert };
+  for (const body of ["whole", streamOf("a")]) {
+    const url = `https://${hostname}:${web.port}`;
+    expect(await (await there(`${url}/last`, { tls })).text()).toBe("ok");
+    expect(await (await there(url, { method: "POST", body, tls })).text()).toBe("ok");
+  }
+});
+
 /* SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT of the client's socket, which this process has as well. */
 function probing(request: Request, server: Bun.Server<undefined>): Response {
   const port = server.requestIP(request)?.port ?? 0;

@@ -1,5 +1,6 @@
 import * as http from "node:http";
 import * as https from "node:https";
+import { setImmediate } from "node:timers/promises";
 import { codeOf } from "@xsocket/xbind-native";
 import { hasNews } from "./_bun.ts";
 import { headersOf, type Plan, sendBody } from "./_request.ts";
@@ -51,13 +52,12 @@ export function agentsOf(through: Through, keepAlive: boolean): Agents {
  */
 function mayRetry(plan: Plan, outgoing: http.ClientRequest, error: unknown): boolean {
   const code = codeOf(error);
-  const harmless = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"].includes(plan.method);
-  return (
-    outgoing.reusedSocket &&
-    harmless &&
-    !(plan.body instanceof ReadableStream) &&
-    (code === "ECONNRESET" || code === "EPIPE")
-  );
+  return outgoing.reusedSocket && mayComeTwice(plan) && (code === "ECONNRESET" || code === "EPIPE");
+}
+
+function mayComeTwice({ method, body }: Plan): boolean {
+  const isHarmless = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"].includes(method);
+  return isHarmless && !(body instanceof ReadableStream);
 }
 
 /*
@@ -110,6 +110,8 @@ export async function exchange(
   connected: () => void,
 ): Promise<http.IncomingMessage> {
   const { url, signal } = plan;
+  // the end of a TLS session that came with the last answer: Bun has read it, but tells of it after what runs now
+  if (url.protocol === "https:" && !mayComeTwice(plan)) await setImmediate();
   signal?.throwIfAborted();
   if (agents.ended) throw agents.ended;
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
