@@ -69,6 +69,14 @@ test("does not evict a connection whose next request has arrived", () => {
   expect(evict(-1)).toBe(-1);
 });
 
+test("evicts one that has not asked, even if many have that are idle for longer", () => {
+  const asked = new Set(ORDER.slice(0, 150));
+  const { evict } = idleConnections(ORDER, { poll: (fd) => (asked.has(fd) ? POLLIN : 0) });
+  const others = ORDER.slice(150);
+  expect(others.map(() => evict(-1))).toEqual(others);
+  expect(evict(-1)).toBe(-1);
+});
+
 test("waits before searching again after a search without result", () => {
   let now = 10;
   const { shared, evict } = idleConnections([9], { monotonic: () => now });

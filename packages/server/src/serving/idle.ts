@@ -16,6 +16,7 @@ import { Recent } from "./recent.ts";
 import type { Context } from "./thread.ts";
 
 const KEPT = 64; // found by one search
+const SEARCHES_MAX = 4; // in a row, each for those that were used after the ones of the search before
 
 /** Milliseconds between searches that find none: in a flood each newcomer would make another one. */
 export const PAUSE_MS = 2;
@@ -85,9 +86,18 @@ export class Idle {
     return this.#context.sys.monotonic() < (this.#pausedUntil.get(account) ?? 0);
   }
 
+  /* All that one search finds may have asked, while others have not. */
   #searched(account: number): number {
-    this.#found.set(account, this.#search(account));
-    return this.#next(account);
+    let after = -Infinity;
+    for (let searches = 0; searches < SEARCHES_MAX; searches++) {
+      const found = this.#search(account, after);
+      const last = found.length === KEPT ? found.at(-1) : undefined;
+      this.#found.set(account, found);
+      const fd = this.#next(account);
+      if (fd >= 0 || !last) return fd;
+      after = last.since;
+    }
+    return -1;
   }
 
   #next(account: number): number {
@@ -107,7 +117,7 @@ export class Idle {
     return shared.get(fd, FIELD.state) === STATE.idle && shared.touchedAt(fd) === since;
   }
 
-  #search(account: number): Found[] {
+  #search(account: number, after: number): Found[] {
     const { shared } = this.#context;
     const { flight, used } = shared;
     const found: Found[] = [];
@@ -115,6 +125,7 @@ export class Idle {
       if (shared.glance(fd, FIELD.state) !== STATE.idle) continue;
       if (account >= 0 && shared.glance(fd, FIELD.account) !== account) continue;
       const since = shared.touchedAt(fd);
+      if (since <= after) continue;
       if (found.length === KEPT && since >= (found.at(-1)?.since ?? Infinity)) continue;
       if (flight.unread(fd) === UNREAD.socket) continue;
       insert(found, { fd, since });
