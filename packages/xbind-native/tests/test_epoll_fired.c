@@ -282,6 +282,24 @@ static void test_filtered(void)
 	_exit(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 2) != 0);
 }
 
+/* By the error of a number that is no set, a filter does not make one of two sets lose its own. */
+static void test_in_two_sets(void)
+{
+	int sets[] = {new_set(), new_set()}, fd = pair_socket(SOCK_STREAM);
+
+	for (int i = 0; i < 2; i++) {
+		CHECK_EQ(control(sets[i], EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLONESHOT, 1), 0);
+		check_event(sets[i], EPOLLHUP, 1);
+	}
+	forbid_by(SECCOMP_RET_ERRNO | EINVAL, SYS_kcmp);
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	for (uint64_t i = 0; i < 2; i++) {
+		check_quiet(sets[i]);
+		CHECK_EQ(control(sets[i], EPOLL_CTL_MOD, fd, EPOLLIN, 2 + i), 0);
+	}
+	check_listener(fd, sets[0], 2);
+}
+
 static void *make_sets(void *unused)
 {
 	int set = new_set(), fd = pair_socket(SOCK_STREAM);
@@ -318,6 +336,7 @@ int main(void)
 	RUN(test_of_number_of_set);
 	RUN(test_number_in_child);
 	RUN_BY(forbid_run, test_without_kcmp);
+	RUN_BY(forbid_run, test_in_two_sets);
 	RUN_BY(forbid_run, test_filtered);
 	return 0;
 }

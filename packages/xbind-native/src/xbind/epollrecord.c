@@ -148,7 +148,7 @@ static bool is_same_set(int number, int set)
 	return number == set || sys_kcmp(KCMP_FILE, (unsigned long)number, (unsigned long)set) == 0;
 }
 
-/* False where kcmp(2) is refused. */
+/* False where kcmp(2) is refused, but by a filter that gives one of these errors. */
 static bool is_no_set(int number, int fd)
 {
 	const int rc = sys_kcmp_epoll(number, fd);
@@ -159,8 +159,10 @@ static bool is_no_set(int number, int fd)
 /* The program may have registered it by another number of the set, which may be closed by now. */
 static struct record *find_by_any_number(int set, int fd)
 {
-	struct record *bucket = bucket_of(fd);
+	struct record *bucket = bucket_of(fd), *exact = find(set, fd);
 
+	if (exact) /* first, since a filter may say of every number that it is no set */
+		return exact;
 	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
 		const int number = (int)load(&bucket[i].set) - 1;
 
