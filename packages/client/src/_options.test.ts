@@ -57,6 +57,26 @@ test("an address under another name is refused, since without a host it would be
     }
 });
 
+test("an address under another name is ignored beside a host, or without a value", async () => {
+  const [via, port, socket, fetch] = ["/nowhere", 1, { data() {} }, () => new Response()];
+  const forms: ((options: object) => unknown)[] = [
+    (o) => listen({ via, port, socket, ...o }),
+    (o) => serve({ via, fetch, ...o }),
+    (o) => udp({ via, ...o }),
+  ];
+  const spread = { address: "127.0.0.1", family: "IPv4", port: 80 }; // as address() returns it
+  const given = [
+    { ...spread, hostname: "127.0.0.1" },
+    { ...spread, host: "::1" },
+    { ip: undefined },
+  ];
+  for (const form of forms)
+    for (const options of given) {
+      const attempt = Promise.try(() => form(options));
+      await expect(attempt).rejects.toMatchObject({ code: "ENOENT" }); // of the server
+    }
+});
+
 test("an agent refuses proxyEnv, which would be ignored", () => {
   const options = { proxyEnv: { HTTPS_PROXY: "http://127.0.0.1:1" } };
   const refusal = expect.objectContaining({ code: "ENOTSUP", step: "options" });

@@ -1,7 +1,7 @@
 /*
  * A misspelt option would be silently ignored, and the default used instead. Where all options are ours,
  * every other key is refused. Where they stand beside Bun's, of which its next version may have more, only a
- * key that looks like one of ours is.
+ * key that looks like one of ours is, or that may stand for a host where there is none.
  */
 import { inspect } from "node:util";
 import { editDistance } from "@xsocket/protocol";
@@ -15,13 +15,20 @@ const SHORT_LETTERS = 6;
 
 /** What others call the host, such as node:dgram's bind and address(): without one a socket is open at every address. */
 const HOST_WORD = /^ip$|addr(?:ess)?$/i;
+const HOST_NAMES = ["hostname", "host"];
 
 function meant(key: string, known: readonly string[]): string | undefined {
   const lower = key.toLowerCase();
   const most = key.length < SHORT_LETTERS ? 1 : DIFFERENT_MAX;
   const near = known.find((name) => editDistance(lower, name.toLowerCase()) <= most);
   if (near !== undefined || !HOST_WORD.test(key)) return near;
-  return ["hostname", "host"].find((name) => known.includes(name));
+  return HOST_NAMES.find((name) => known.includes(name));
+}
+
+/** Whether a key is a word for the host, and harmless: it has no value, or the host is there as well. */
+function isSpare(key: string, options: object): boolean {
+  const isGiven = (name: string) => Reflect.get(options, name) !== undefined;
+  return HOST_WORD.test(key) && (!isGiven(key) || HOST_NAMES.some(isGiven));
 }
 
 /**
@@ -72,7 +79,7 @@ export function refuseMisspelt<Options>(
   if (typeof options !== "object" || options === null)
     throw misuse(asked, `the options are ${inspect(options)}`, "Give an object.");
   for (const key in options) {
-    const near = known.includes(key) ? undefined : meant(key, known);
+    const near = known.includes(key) || isSpare(key, options) ? undefined : meant(key, known);
     if (near !== undefined)
       throw misuse(asked, `there is no option ${key}`, `Did you mean ${near}?`);
   }
