@@ -125,8 +125,8 @@ const TOTALS = Object.keys(TOTAL).length;
 export interface Memory {
   readonly connections: SharedArrayBuffer;
   /**
-   * When each connection was accepted or sent its last request, in milliseconds. Time limits run from then, and it
-   * tells a connection from the next one of its number.
+   * When each connection was accepted or its last request was answered, in milliseconds. Time limits run from then,
+   * and it tells a connection from the next one of its number.
    */
   readonly touched: SharedArrayBuffer;
   readonly accounts: AccountMemory;
