@@ -4,9 +4,9 @@
  *
  * How it works: a bit for each descriptor number says "there is, or was, an epoll set". Numbers
  * come from epoll_create(2), from epoll_ctl(2) (sets that came over exec or a UNIX socket) and from
- * a scan of the open descriptors when the library is loaded. A wrong bit costs one system call at
- * the next bind, which clears it, and another scan; so close(2) and dup(2) need no hooks. It is not
- * cleared while others share this memory but have another descriptor table, in which it may be
+ * a scan of the open descriptors when the library is loaded. A wrong bit costs a few system calls
+ * at the next bind, which clears it, and another scan; so close(2) and dup(2) need no hooks. It is
+ * not cleared while others share this memory but have another descriptor table, in which it may be
  * right.
  *
  * The kernel is asked what is in a set: kcmp(2) tells whether the socket is there, /proc with which
