@@ -89,28 +89,37 @@ static int connect_anew(void)
 	struct deadline deadline = deadline_in(config_wait_ms());
 	CLEANUP_CLOSE int fd = handover_connect(config_socket(), config_any_server(), &deadline);
 	int rc = fd < 0 ? fd : ask_once(fd, &deadline);
+	socket_key key;
 
 	if (rc < 0)
 		return rc;
 	fd = move_up_consume(take_fd(&fd));
-	kept.key = key_of(fd);
-	if (kept.key == KEY_NONE)
+	key = key_of(fd);
+	if (key == KEY_NONE)
 		return key_error(fd);
+	drop();
+	kept.key = key;
 	kept.user = sys_geteuid();
 	kept.fd = take_fd(&fd);
 	return 0;
 }
 
-/* Return: 1 when a connection was made, 0 when there is one that can be used, else -errno. */
+/*
+ * One that works, but was made by another user, is given up only for a new one: that user may come
+ * back.
+ * Return: 1 when a connection was made, 0 when there is one that can be used, else -errno.
+ */
 static int renew(void)
 {
+	const bool works = is_ours() && !is_end(sys_poll(kept.fd, POLLIN, 0));
 	int rc;
 
-	if (is_usable() && !is_end(sys_poll(kept.fd, POLLIN, 0)))
+	if (works && kept.user == sys_geteuid())
 		return 0;
 	if (kept.fd >= 0 && !fdtable_is_owners())
 		return 0; /* that of a parent, suspended by vfork(2) */
-	drop();
+	if (!works)
+		drop();
 	rc = connect_anew();
 	return rc < 0 ? rc : 1;
 }
