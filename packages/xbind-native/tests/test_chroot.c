@@ -60,30 +60,43 @@ static void test_forked(void)
 		child_await(pid[i]);
 }
 
-/* A child is killed between its request and the reply, once for each kind of socket. */
-static void test_killed(void)
+/* A child is killed between its request for such a socket and the reply. */
+static void kill_asking(int type)
 {
 	char request[] = "XS01\0\0\0\x02\0\0\0\x02\0\0\0"; /* the string's NUL is the last byte */
+	struct pollfd answer = {.fd = kept(), .events = POLLIN};
+	int status;
+	pid_t pid = child_start();
+
+	if (pid == 0) {
+		request[11] = (char)type;
+		CHECK_EQ(send(kept(), request, sizeof(request), 0), sizeof(request));
+		kill(getpid(), SIGKILL);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(poll(&answer, 1, 5000), 1);
+}
+
+static void test_killed(void)
+{
 	int before;
 
 	enter_jail();
 	before = strangers();
-	for (int i = 0; pair_preloaded() && i < 3; i++) {
-		struct pollfd answer = {.fd = kept(), .events = POLLIN};
-		int status;
-		pid_t pid = child_start();
-
-		if (pid == 0) {
-			request[11] = (char)(1 + i % 2);
-			CHECK_EQ(send(kept(), request, sizeof(request), 0), sizeof(request));
-			kill(getpid(), SIGKILL);
-		}
-		CHECK_EQ(waitpid(pid, &status, 0), pid);
-		CHECK_EQ(poll(&answer, 1, 5000), 1);
-	}
+	for (int i = 0; pair_preloaded() && i < 3; i++)
+		kill_asking(1 + i % 2);
 	CHECK_EQ(bind_listed(), 0);
 	CHECK_EQ(bind_listed(), 0);
 	CHECK_EQ(strangers(), before);
+}
+
+/* The same when the reply is an error. */
+static void test_killed_refused(void)
+{
+	enter_jail();
+	if (pair_preloaded())
+		kill_asking(SOCK_RAW); /* needs a protocol */
+	CHECK_EQ(bind_listed(), 0);
 }
 
 static void end_connection(void)
@@ -258,6 +271,7 @@ static void test_listed(void)
 	RUN_BY(run_jailed, test_jail);
 	RUN_BY(run_jailed, test_forked);
 	RUN_BY(run_jailed, test_killed);
+	RUN_BY(run_jailed, test_killed_refused);
 	RUN_BY(run_jailed, test_restarted);
 	RUN_BY(run_jailed, test_closed);
 	RUN_BY(run_jailed, test_vforked);
