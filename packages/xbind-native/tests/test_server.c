@@ -49,6 +49,16 @@ static void test_bind_fails(void)
 	try(SOCK_DGRAM | SOCK_NONBLOCK);
 }
 
+/* An address that the kernel refuses is refused whatever the server does. */
+static void test_short_address(void)
+{
+	const struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(3000)};
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_FAILS(bind(fd, (const struct sockaddr *)&addr, sizeof(addr) - 1), EINVAL);
+	close(fd);
+}
+
 /* Signals wait until bind returns, except one that ends a program without a handler. */
 static void test_ended(void)
 {
@@ -84,5 +94,6 @@ int main(void)
 		return 0;
 	}
 	RUN(test_bind_fails);
+	RUN(test_short_address);
 	return 0;
 }
