@@ -129,6 +129,7 @@ static void case_one(void)
 
 	CHECK_EQ(pair_bind_any(fd, AF_INET, 3000), 0);
 	CHECK_EQ(listen(fd, 1), 0); /* not logged */
+	CHECK_FAILS(listen(pair_socket(SOCK_DGRAM), 1), EOPNOTSUPP);
 }
 
 static void test_all_listed(void)
