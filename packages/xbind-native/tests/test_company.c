@@ -128,6 +128,20 @@ static void test_deepbind(void)
 }
 #endif
 
+/* The environment may have been cleared before the library was loaded. The tests need it. */
+static void test_environment(void)
+{
+	char **(*started_with)(void) =
+	    (char **(*)(void))dlsym(RTLD_DEFAULT, "neighbour_environment");
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(pair_bind(fd, 3006), 0);
+	if (started_with)
+		environ = started_with();
+	CHECK(pair_is_there(fd));
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t cookie;
@@ -138,6 +152,7 @@ int main(int argc, char **argv)
 	early = argv[1];
 	late = argv[2];
 	RUN(test_start);
+	RUN(test_environment);
 	RUN(test_bind);
 	RUN(test_bind_again);
 	RUN(test_setsockopt);

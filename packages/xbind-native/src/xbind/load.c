@@ -8,11 +8,34 @@
 #include "xbind/log.h"
 #include "xbind/real.h"
 
-/* The hooks do not depend on it: constructors of other libraries may call them earlier. */
-__attribute__((constructor)) static void load(void)
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Reads the environment of the program's start where a constructor of another library has cleared
+ * that of now. */
+static void load_config(char **started_with)
 {
-	real_load();
+	char **const now = environ;
+
+	if (!getenv("XBIND"))
+		environ = started_with;
 	config_load();
+	environ = now;
+}
+
+/*
+ * The hooks do not depend on it: constructors of other libraries may call them earlier. glibc calls
+ * constructors as it calls main, musl without arguments.
+ */
+__attribute__((constructor)) static void load(int argc, char **argv, char **started_with)
+{
+	(void)argc;
+	(void)argv;
+#ifndef __GLIBC__
+	started_with = environ;
+#endif
+	real_load();
+	load_config(started_with);
 	log_load();
 	if (config_any()) {
 		home_load();

@@ -4,7 +4,9 @@
  *
  * With NEIGHBOUR_REENTERS in the environment its bind binds a socket of its own first. NEIGHBOUR_BY
  * says how it calls on: "syscall"; "libc", libc's own function; "version", the next function of
- * libc's version; or "child", as by a set-user-ID helper; else the next library's function.
+ * libc's version; or "child", as by a set-user-ID helper; else the next library's function. With
+ * NEIGHBOUR_CLEARS its constructor, which runs before that of a library in front of it, clears the
+ * environment.
  *
  * It also wraps clock_gettime and setsockopt, which it looks up in libc, and if built with
  * NEIGHBOUR_WIDE syscall and dlsym.
@@ -30,9 +32,24 @@
 int neighbour_bind(int fd, const void *addr, socklen_t len) __asm__("bind");
 int neighbour_calls(void);
 int neighbour_exposed(void);
+char **neighbour_environment(void);
 
 static int calls;
 static int exposed;
+static char **environment;
+
+__attribute__((constructor)) static void load(void)
+{
+	environment = environ;
+	if (getenv("NEIGHBOUR_CLEARS"))
+		environ = NULL; /* as clearenv(3) does */
+}
+
+/* That of the program's start, whether it has been cleared or not. */
+EXPORT char **neighbour_environment(void)
+{
+	return environment;
+}
 
 static void bind_own(void)
 {
