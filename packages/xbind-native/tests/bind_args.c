@@ -103,6 +103,12 @@ static int epoll_set(void)
 	return epoll_create1(0);
 }
 
+/* A datagram socket whose port, an identifier, is not one of UDP. */
+static int ping(void)
+{
+	return socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
+}
+
 static int minus(void)
 {
 	return -1;
@@ -119,6 +125,7 @@ static const struct sort {
     {"udp4", AF_INET, SOCK_DGRAM, NULL},
     {"udp6", AF_INET6, SOCK_DGRAM, NULL},
     {"unix", AF_UNIX, SOCK_STREAM, NULL},
+    {"ping", 0, 0, ping},
     {"pipe", 0, 0, half_of_pipe},
     {"O_PATH", 0, 0, path},
     {"directory", 0, 0, directory},
@@ -157,7 +164,7 @@ static void try(const struct sort *sort, const struct address *address)
 	       errno);
 	if (sort->make != connected) /* whose port the kernel chooses */
 		show_name(fd);
-	if (rc == 0 && sort->domain != AF_UNIX && pair_port(fd) == PORT)
+	if (rc == 0 && sort->domain != AF_UNIX && sort->make != ping && pair_port(fd) == PORT)
 		printf(" there %d", pair_is_there(fd));
 	putchar('\n');
 	if (fd >= 0)
