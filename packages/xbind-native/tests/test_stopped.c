@@ -231,6 +231,32 @@ static void test_moved_meanwhile(void)
 	CHECK_EQ(pair_port(watched.fd), pair_preloaded() ? OTHER_PORT : watched.port);
 }
 
+static struct sockaddr_in address;
+
+static void bind_to_address(void)
+{
+	CHECK_EQ(bind(watched.fd, (struct sockaddr *)&address, sizeof(address)), 0);
+}
+
+/* By a system call, so that ThreadSanitizer does not see the race that is meant. */
+static void change_address(void)
+{
+	const int zeros = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+
+	CHECK_EQ(syscall(SYS_read, zeros, &address.sin_port, sizeof(address.sin_port)),
+	         (long)sizeof(address.sin_port));
+	close(zeros);
+}
+
+/* The kernel reads an address once. What another thread writes there later counts for nothing. */
+static void test_address_changed(void)
+{
+	watched.fd = pair_socket(SOCK_STREAM);
+	address = pair_addr(watched.port);
+	run_watched_move(bind_to_address, SHUT_WR, change_address);
+	CHECK_EQ(pair_port(watched.fd), watched.port);
+}
+
 static void connect_watched(void)
 {
 	CHECK_EQ(pair_connect(watched.fd, NOT_LISTED), 0);
@@ -405,6 +431,7 @@ int main(void)
 	RUN_BY(child_run, test_closed_before_taken);
 	RUN_BY(child_run, test_bound_meanwhile);
 	RUN_BY(child_run, test_moved_meanwhile);
+	RUN_BY(child_run, test_address_changed);
 	RUN_BY(child_run, test_connected_meanwhile);
 	RUN_BY(child_run, test_sent_meanwhile);
 	RUN_BY(child_run, test_forked_while_asking);
