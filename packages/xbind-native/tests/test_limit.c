@@ -9,6 +9,7 @@
 #include "support/child.h"
 #include "support/forbid.h"
 #include "support/limit.h"
+#include "support/no_proc.h"
 #include "support/pair.h"
 #include "support/thread.h"
 
@@ -133,6 +134,7 @@ static void test_shut_at_limit(void)
 int main(void)
 {
 	RUN_BY(child_run, test_above);
+	RUN_BY(without_proc, test_above);
 	RUN_BY(child_run, test_filtered);
 	RUN_BY(child_run, test_far_above);
 	RUN_BY(child_run, test_threads);
