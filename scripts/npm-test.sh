@@ -155,6 +155,18 @@ for pair in preserve:bundler nodenext:nodenext; do
 done
 say "types, and the declarations of a package that uses them, under moduleResolution bundler and nodenext: right"
 
+# beside a program that is compiled
+worker=$(sed -n 's/.* make a .\(_worker\.[a-z]*\). .*/\1/p' "$root/docs/sdk.md")
+echo 'import "./node_modules/@xsocket/server/src/_worker.ts"' >"$worker"
+cat >whole.json <<'EOF'
+{
+  "compilerOptions": { "strict": true, "noEmit": true, "module": "nodenext", "target": "esnext", "types": ["bun"] },
+  "include": ["types.ts", "_worker.*"]
+}
+EOF
+bun "$root/node_modules/typescript/bin/tsc" -p whole.json || fail "types in a project with the worker of an executable"
+say "types in a project with the worker of an executable: right"
+
 # platforms without a Bun to run here, as far as possible
 for name in linux-x64 linuxmusl-x64 linux-arm64 linuxmusl-arm64; do
 	mkdir "$name"

@@ -132,10 +132,10 @@ test("a bundle serves with its worker beside it, and a compiled program contains
     await build("--target=bun", WORKER, `--outfile=${form}/_worker.ts`);
     expect((await start(process.execPath, `${form}/program.js`)).stdout).toBe("served\n");
   }
-  writeFileSync(join(dir, "_worker.ts"), `import "${WORKER}";`);
+  writeFileSync(join(dir, "_worker.js"), `import "${WORKER}";`);
   const libraries = ["xsocket", "xbind"] as const;
   for (const name of libraries) copyFileSync(libraryPath(name), join(dir, `lib${name}.so`));
-  const embedded = ["_worker.ts", ...libraries.map((name) => `lib${name}.so`)];
+  const embedded = ["_worker.js", ...libraries.map((name) => `lib${name}.so`)];
   await build("--compile", "program.ts", ...embedded); // the embedded library's name has a hash
   expect((await here.run(["./program", "control"], { cwd: dir })).stderr).toMatch(
     /beside the program \(bun build --compile --asset-naming='\[name\].\[ext\]' .*\/libxsocket.so\), or/,
