@@ -19,7 +19,7 @@ test.each([
   [
     "says who is told, where the server reads the question and closes",
     (fd: number) => native.receivePacket(fd, new Uint8Array(16), 16),
-    'does not tell its status to this user: ask as root or as its own user, or add a rule of kind "status"',
+    'does not tell its status to this user: ask as root or as its own user, or add a rule of kind "status" to its policy (earlier versions and other implementations tell nobody)',
   ],
 ])("%s", async (_, act, words) => {
   using dir = tempDir();

@@ -41,7 +41,7 @@ function readAnswer(sys: Syscalls, fd: number, path: string): ServerStatus {
   if (answer?.kind === "response") checked("the server", -answer.error);
   if (answer?.kind !== "status-response")
     throw new StatusRefusedError(
-      `the server at ${path} does not tell its status to this user: ask as root or as its own user, or add a rule of kind "status" to its policy (one of an earlier version tells nobody)`,
+      `the server at ${path} does not tell its status to this user: ask as root or as its own user, or add a rule of kind "status" to its policy (earlier versions and other implementations tell nobody)`,
     );
   return JSON.parse(new TextDecoder().decode(answer.json)); // typed any; the server is of our version or says which
 }
