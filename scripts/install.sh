@@ -39,6 +39,8 @@ place() {
 		mv -fT -- "$file.new" "$file" || return
 	done <"$files"
 }
+# files without their list would stay for ever, so an interrupt comes too late from here on
+trap '' INT TERM HUP
 place 2>"$log" || {
 	sed 's/$/.new/' "$files" | while IFS= read -r file; do rm -f -- "$file"; done
 	made "$files" | take_directories_away
@@ -62,6 +64,7 @@ real <"$files" >"$build/placed"
 } | sort -u | while IFS= read -r file; do printf '%s\n' "${file#"$prefix/"}"; done >"$build/manifest"
 [ ! -f "$manifest" ] || listed | grep -v '/$' | real | grep -vxF -f "$build/placed" | take_away
 cp "$build/manifest" "$manifest"
+trap - INT TERM HUP
 if [ "$(id -u)" = 0 ]; then
 	ldconfig 2>/dev/null || true
 	# a running systemd learns of the units, and makes their user and directory

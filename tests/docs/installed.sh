@@ -19,6 +19,14 @@ grep -q "^dev: cannot install" /run/said
 rm /usr/local/lib/xsocket
 found | diff /run/before - >&2
 echo "an install that fails leaves nothing"
+setsid "$dev" install & # in a process group of its own, as from a terminal
+install=$!
+until [ -e /usr/local/include/xsocket.h.new ] || [ -e /usr/local/include/xsocket.h ]; do :; done
+kill -TERM -- "-$install"
+wait "$install" || true
+"$dev" uninstall
+found | diff /run/before - >&2
+echo "an install that is interrupted can be undone"
 (umask 077 && "$dev" install)
 closed=$(find /mnt/usr/local/upper ! -type l ! -perm -004)
 [ -z "$closed" ] || {

@@ -15,6 +15,7 @@ test.if(isRoot)(
     for (const what of ["command", "declaration", "abstract name"])
       expect(stdout, stderr).toContain(`the original's ${what} works\n`);
     expect(stdout, stderr).toContain("an install that fails leaves nothing\n");
+    expect(stdout, stderr).toContain("an install that is interrupted can be undone\n");
     expect(stdout, stderr).toContain("an older installation is replaced\n");
     expect(stdout, stderr).toContain("a copy is uninstalled without its original\n");
     expect(stdout, stderr).toContain("nothing is left\n");
