@@ -39,7 +39,7 @@ place() {
 		mv -fT -- "$file.new" "$file" || return
 	done <"$files"
 }
-# files without their list would stay for ever, so an interrupt comes too late from here on
+# uninstall does not know files without their list, so an interrupt comes too late from here on
 trap '' INT TERM HUP
 place 2>"$log" || {
 	sed 's/$/.new/' "$files" | while IFS= read -r file; do rm -f -- "$file"; done
