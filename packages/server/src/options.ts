@@ -48,7 +48,7 @@ export interface ServeOptions extends GivenBounds {
   readonly policy?: Policy | ((address: string) => Policy | Promise<Policy>) | undefined;
   /** Takes the server's log records, which are dropped by default. What it throws is an uncaught exception. */
   readonly log?: Log | undefined;
-  /** Records below this level are not made; "info" by default. "debug" has one for each request. */
+  /** Records below this level are not made; "info" by default. "debug" has one for each socket that is handed over. */
   readonly logLevel?: LogLevel | undefined;
 }
 
