@@ -18,8 +18,8 @@ export interface Plan {
 
 /** Methods that take no body. */
 const BODILESS = new Set(["GET", "HEAD"]);
-/** Methods that are about the connection itself, which the Fetch standard forbids, too. */
-const FORBIDDEN = new Set(["CONNECT", "TRACE", "TRACK"]);
+/** Methods that the Fetch standard forbids. A Request of Bun turns the third of them, TRACK, into GET. */
+const FORBIDDEN = new Set(["CONNECT", "TRACE"]);
 /* A Request shows even a body that was given whole as a stream, which then arrives at once. Up to this many
    bytes are gathered, so that they can be sent with their length, and again after a redirect. */
 const WHOLE_BYTES = 1 << 20;

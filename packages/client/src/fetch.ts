@@ -82,7 +82,7 @@ function isOurs(error: unknown): error is Error {
  * @param via     the server's control socket, `/run/xsocket/default` by default, or a session with it
  * @param through how to look names up, and the time for a connection
  * @returns a function of fetch's shape, which throws {XSocketError} where the connection cannot be
- *   made; ENOTSUP for `proxy`, `unix`, `s3`, `session`, `verbose`, `compress`, and HTTP/2 and 3
+ *   made; ENOTSUP for `proxy`, `unix`, `s3`, `session`, `verbose`, `compress`, HTTP/2 and 3, CONNECT and TRACE
  * @example
  * const fetch = fetchVia("/run/xsocket/vpn");
  * const response = await fetch("http://10.64.0.1/", { signal: AbortSignal.timeout(3000) });
