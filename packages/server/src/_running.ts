@@ -30,7 +30,8 @@ export interface Server extends AsyncDisposable {
    */
   readonly closed: Promise<void>;
   /**
-   * Stops accepting, answers what has arrived, for 200 ms at most, and removes the socket file. May be called again.
+   * Removes the socket file, stops accepting, and answers what has arrived for 200 ms, or for up to 3 seconds where
+   * its threads are kept from the processor. May be called again.
    */
   stop(): Promise<void>;
   /**
