@@ -88,52 +88,100 @@ static struct group_source_req either(int domain, const char *group, const char 
 	return request;
 }
 
-/* Sets an option, or sets and undoes it. It can be undone after bind only if it was not before.
- * all: the group of a source that is blocked, else NULL. */
+/* Sets two values, or undoes the second of them. What was undone before bind cannot be undone after
+ * it. all: the group of sources that are blocked, else NULL. */
 static void try_undone(int domain, const struct group_req *all, int name, int undo,
-                       const void *value, socklen_t len)
+                       const void *values, socklen_t len)
 {
 	const int level = domain == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
+	const void *second = (const char *)values + len;
 
 	for (int undone = 0; undone < 2; undone++) {
 		int fd = socket(domain, SOCK_DGRAM, 0);
 
 		if (all)
 			SET("join", fd, level, MCAST_JOIN_GROUP, *all);
-		set("set", fd, level, name, value, len);
+		set("set", fd, level, name, values, len);
+		set("set second", fd, level, name, second, len);
 		if (undone)
-			set("undo", fd, level, undo, value, len);
+			set("undo second", fd, level, undo, second, len);
 		bind_any(fd, domain);
-		set("undo later", fd, level, undo, value, len);
-		set("undo again", fd, level, undo, value, len);
+		set("undo later", fd, level, undo, values, len);
+		set("undo second later", fd, level, undo, second, len);
+		set("undo second again", fd, level, undo, second, len);
 		close(fd);
 	}
 }
 
-static void try_protocol_independent(int domain, const char *group, const char *source)
+static void try_protocol_independent(int domain, const char *const groups[2],
+                                     const char *const sources[2])
 {
-	struct group_source_req one = either(domain, group, source);
-	struct group_req all = {.gr_interface = 1, .gr_group = one.gsr_group};
+	struct group_source_req ones[2] = {either(domain, groups[0], sources[0]),
+	                                   either(domain, groups[0], sources[1])};
+	struct group_req all[2] = {{1, ones[0].gsr_group},
+	                           {1, either(domain, groups[1], sources[0]).gsr_group}};
 
-	try_undone(domain, NULL, MCAST_JOIN_GROUP, MCAST_LEAVE_GROUP, &all, sizeof(all));
-	try_undone(domain, NULL, MCAST_JOIN_SOURCE_GROUP, MCAST_LEAVE_SOURCE_GROUP, &one,
-	           sizeof(one));
-	try_undone(domain, &all, MCAST_BLOCK_SOURCE, MCAST_UNBLOCK_SOURCE, &one, sizeof(one));
+	try_undone(domain, NULL, MCAST_JOIN_GROUP, MCAST_LEAVE_GROUP, all, sizeof(all[0]));
+	try_undone(domain, NULL, MCAST_JOIN_SOURCE_GROUP, MCAST_LEAVE_SOURCE_GROUP, ones,
+	           sizeof(ones[0]));
+	try_undone(domain, all, MCAST_BLOCK_SOURCE, MCAST_UNBLOCK_SOURCE, ones, sizeof(ones[0]));
+}
+
+/* Each of two groups has a list of sources. */
+static void try_two_lists(int domain, const char *const groups[2], const char *const sources[2])
+{
+	const int level = domain == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
+	struct group_filter list = {.gf_interface = 1, .gf_fmode = MCAST_EXCLUDE, .gf_numsrc = 1};
+	int fd = socket(domain, SOCK_DGRAM, 0);
+
+	for (int i = 0; i < 2; i++) {
+		struct group_source_req one = either(domain, groups[i], sources[i]);
+		struct group_req all = {1, one.gsr_group};
+
+		SET("join", fd, level, MCAST_JOIN_GROUP, all);
+		list.gf_group = one.gsr_group;
+		list.gf_slist[0] = one.gsr_source;
+		SET("list", fd, level, MCAST_MSFILTER, list);
+	}
+	bind_any(fd, domain);
+	for (int i = 0; i < 2; i++) {
+		struct group_source_req one = either(domain, groups[i], sources[i]);
+
+		SET("unblock", fd, level, MCAST_UNBLOCK_SOURCE, one);
+	}
+	close(fd);
 }
 
 static void test_both_families(void)
 {
-	try_protocol_independent(AF_INET, "239.3.1.1", "10.0.0.1");
-	try_protocol_independent(AF_INET6, "ff15::1", "fd00::1");
+	static const char *const groups4[] = {"239.3.1.1", "239.3.1.2"};
+	static const char *const sources4[] = {"10.0.0.1", "10.0.0.2"};
+	static const char *const groups6[] = {"ff15::1", "ff15::2"};
+	static const char *const sources6[] = {"fd00::1", "fd00::2"};
+
+	try_protocol_independent(AF_INET, groups4, sources4);
+	try_protocol_independent(AF_INET6, groups6, sources6);
+	try_two_lists(AF_INET, groups4, sources4);
+	try_two_lists(AF_INET6, groups6, sources6);
+}
+
+static void try_addresses6(int join, int leave, const char *first, const char *second)
+{
+	struct ipv6_mreq addresses[] = {{.ipv6mr_interface = 1}, {.ipv6mr_interface = 1}};
+
+	inet_pton(AF_INET6, first, &addresses[0].ipv6mr_multiaddr);
+	inet_pton(AF_INET6, second, &addresses[1].ipv6mr_multiaddr);
+	try_undone(AF_INET6, NULL, join, leave, addresses, sizeof(addresses[0]));
+}
+
+static void test_groups6(void)
+{
+	try_addresses6(IPV6_JOIN_GROUP, IPV6_LEAVE_GROUP, "ff15::a", "ff15::b");
 }
 
 static void test_anycast(void)
 {
-	struct ipv6_mreq address = {.ipv6mr_interface = 1};
-
-	inet_pton(AF_INET6, "fd00::a", &address.ipv6mr_multiaddr);
-	try_undone(AF_INET6, NULL, IPV6_JOIN_ANYCAST, IPV6_LEAVE_ANYCAST, &address,
-	           sizeof(address));
+	try_addresses6(IPV6_JOIN_ANYCAST, IPV6_LEAVE_ANYCAST, "fd00::a", "fd00::b");
 }
 
 static void test_source_lists(void)
@@ -209,6 +257,29 @@ static void test_undone_after_a_list(void)
 	set_list(fd, "239.4.1.3", MCAST_INCLUDE);
 	SET("leave 1", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, wanted);
 	bind_and_show_sources(fd, "239.4.1.3", IP_DROP_SOURCE_MEMBERSHIP);
+}
+
+/* The first of two sources is joined or blocked still, and two groups have a list each. */
+static void test_two_sources(void)
+{
+	struct ip_mreq_source sources[] = {source4("239.4.1.6", "10.0.0.1"),
+	                                   source4("239.4.1.6", "10.0.0.2")};
+	struct ip_mreq_source other = source4("239.4.1.7", "10.0.0.1");
+	struct group_req all = {1, either(AF_INET, "239.4.1.6", "10.0.0.1").gsr_group};
+	int fd = pair_socket(SOCK_DGRAM);
+
+	try_undone(AF_INET, NULL, IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP, sources,
+	           sizeof(sources[0]));
+	try_undone(AF_INET, &all, IP_BLOCK_SOURCE, IP_UNBLOCK_SOURCE, sources, sizeof(sources[0]));
+	SET("join", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, sources[0]);
+	set_list(fd, "239.4.1.6", MCAST_INCLUDE);
+	SET("join other", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, other);
+	set_list(fd, "239.4.1.7", MCAST_INCLUDE);
+	bind_any(fd, AF_INET);
+	SET("second", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, sources[1]);
+	other = source4("239.4.1.7", "10.0.0.2");
+	SET("second of other", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, other);
+	close(fd);
 }
 
 /* Joins and leaves with two forms of the option; each form undoes the other. */
@@ -301,28 +372,13 @@ static void test_long_lists(void)
 	close(fd);
 }
 
-static void test_groups6(void)
-{
-	struct ipv6_mreq a = {.ipv6mr_interface = 1}, b = {.ipv6mr_interface = 1};
-	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
-
-	inet_pton(AF_INET6, "ff15::a", &a.ipv6mr_multiaddr);
-	inet_pton(AF_INET6, "ff15::b", &b.ipv6mr_multiaddr);
-	SET("join a", fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, a);
-	SET("join b", fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, b);
-	SET("leave a", fd, IPPROTO_IPV6, IPV6_LEAVE_GROUP, a);
-	bind_any(fd, AF_INET6);
-	SET("is in a", fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, a);
-	SET("is in b", fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, b);
-	close(fd);
-}
-
 int main(void)
 {
 	RUN(test_groups4);
 	RUN(test_sources4);
 	RUN(test_source_lists);
 	RUN(test_undone_after_a_list);
+	RUN(test_two_sources);
 	RUN(test_crosswise);
 	RUN(test_last_source);
 	test_needs_ipv6();

@@ -85,6 +85,41 @@ static void test_senders(void)
 	test_sender(set_sender_raw);
 }
 
+/* From <linux/in6.h>, which does not go together with <netinet/in.h> of every libc. */
+#define IPV6_FLOWLABEL_MGR_ 32
+#define IPV6_FLOWINFO_SEND_ 33
+#define FLOWLABEL_PUT       1
+struct flowlabel_req_ {
+	struct in6_addr peer;
+	uint32_t label;
+	uint8_t action, share;
+	uint16_t flags, expires, linger;
+	uint32_t pad;
+};
+
+/* Once there is a label that only one user may send, a socket sends only those that it has. */
+static void test_flow_labels(void)
+{
+	struct flowlabel_req_ request = {
+	    .peer = IN6ADDR_LOOPBACK_INIT, .share = 3 /* user */, .flags = 1 /* create */};
+	struct sockaddr_in6 peer = pair_addr6(9);
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+
+	set_number("send labels", fd, IPPROTO_IPV6, IPV6_FLOWINFO_SEND_, 1);
+	for (uint32_t label = 0x12341; label <= 0x12343; label++) {
+		request.label = htonl(label);
+		SET("take label", fd, IPPROTO_IPV6, IPV6_FLOWLABEL_MGR_, request);
+	}
+	request.action = FLOWLABEL_PUT;
+	SET("give the last back", fd, IPPROTO_IPV6, IPV6_FLOWLABEL_MGR_, request);
+	bind_any(fd, AF_INET6);
+	for (uint32_t label = 0x12341; label <= 0x12343; label++) {
+		peer.sin6_flowinfo = htonl(label);
+		show("send", (int)sendto(fd, "x", 1, 0, (struct sockaddr *)&peer, sizeof(peer)));
+	}
+	close(fd);
+}
+
 static void try_keys(int name)
 {
 	struct tcp_md5sig key = {.tcpm_keylen = 6, .tcpm_key = "secret"};
@@ -118,6 +153,7 @@ int main(void)
 	RUN(test_other_number);
 	RUN(test_keys);
 	test_needs_ipv6();
+	RUN(test_flow_labels);
 	RUN(test_senders);
 	return 0;
 }
