@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_bpf.c - sockets with an eBPF filter, which cannot be read back from the kernel
+ * test_bpf.c - sockets with an eBPF program, which cannot be read back from the kernel
  *
  * The library keeps a copy of the program's descriptor. Port 3000 and those after it are listed.
  */
@@ -70,7 +70,7 @@ static void test_kept_programs(void)
 
 /* A file that the host has opened under the number of a closed copy is neither closed nor
  * attached. */
-static void close_copy(bool is_refused)
+static void close_copy(int option, bool is_refused)
 {
 	int fd = pair_socket(SOCK_STREAM), program = load_program(), null;
 	char byte;
@@ -79,14 +79,15 @@ static void close_copy(bool is_refused)
 		return;
 	if (is_refused)
 		forbid(SYS_bpf);
-	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_ATTACH_BPF, program), 0);
+	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_REUSEPORT, 1), 0);
+	CHECK_EQ(pair_set(fd, SOL_SOCKET, option, program), 0);
 	syscall(SYS_close_range, program + 1, ~0U, 0);
 	null = open("/dev/null", O_RDONLY);
 	for (int number = 100; number < KEPT_END; number++)
 		CHECK_EQ(dup2(null, number), number);
 	if (pair_preloaded())
 		CHECK_FAILS(pair_bind(fd, 3011), EACCES);
-	CHECK_EQ(pair_set(fd, SOL_SOCKET, SO_ATTACH_BPF, program), 0);
+	CHECK_EQ(pair_set(fd, SOL_SOCKET, option, program), 0);
 	for (int number = 100; number < KEPT_END; number++)
 		CHECK_EQ(read(number, &byte, 1), 0); /* still the host's file */
 	if (is_refused)
@@ -97,12 +98,17 @@ static void close_copy(bool is_refused)
 
 static void test_closed_copy_without_bpf(void)
 {
-	close_copy(true);
+	close_copy(SO_ATTACH_BPF, true);
 }
 
 static void test_closed_copy(void)
 {
-	close_copy(false);
+	close_copy(SO_ATTACH_BPF, false);
+}
+
+static void test_closed_copy_of_spreading(void)
+{
+	close_copy(SO_ATTACH_REUSEPORT_EBPF, false);
 }
 
 int main(void)
@@ -112,5 +118,6 @@ int main(void)
 	RUN_BY(child_run, test_kept_programs);
 	RUN_BY(forbid_run, test_closed_copy_without_bpf);
 	RUN_BY(forbid_run, test_closed_copy);
+	RUN_BY(forbid_run, test_closed_copy_of_spreading);
 	return 0;
 }
