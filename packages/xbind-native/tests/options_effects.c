@@ -353,6 +353,24 @@ static void test_longest(void)
 	try_longest(AF_INET6, IPPROTO_IPV6, IPV6_DSTOPTS, headers, sizeof(headers));
 }
 
+/* A size above net.core.rmem_max or wmem_max, which takes CAP_NET_ADMIN, and then one below it. */
+static void test_forced_sizes(void)
+{
+	static const int names[][2] = {{SO_RCVBUFFORCE, SO_RCVBUF}, {SO_SNDBUFFORCE, SO_SNDBUF}};
+
+	for (size_t i = 0; i < 2 * COUNT(names); i++) {
+		const int *name = names[i / 2];
+		int fd = pair_socket(SOCK_STREAM);
+
+		set_number("force", fd, SOL_SOCKET, name[0], 500000000);
+		if (i % 2)
+			set_number("lower", fd, SOL_SOCKET, name[1], 5000);
+		bind_any(fd, AF_INET);
+		show_number("size", fd, name[1]);
+		close(fd);
+	}
+}
+
 /* The clock of SO_TXTIME reads as by default, but must be set before a message with a time is
  * accepted. */
 static void test_time_to_send(void)
@@ -399,6 +417,7 @@ int main(void)
 	RUN(test_linger);
 	RUN(test_short_time);
 	RUN(test_negative_time);
+	RUN(test_forced_sizes);
 	RUN(test_time_to_send);
 	test_needs_ipv6();
 	RUN(test_mtu);
