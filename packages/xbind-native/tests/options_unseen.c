@@ -85,6 +85,20 @@ static void test_senders(void)
 	test_sender(set_sender_raw);
 }
 
+/* Given by its index, the interface is used though no route leads to it. */
+static void test_sender_by_index(void)
+{
+	const struct ip_mreqn lo = {.imr_ifindex = 1};
+	struct sockaddr_in group = pair_addr(9);
+	int fd = pair_socket(SOCK_DGRAM);
+
+	group.sin_addr.s_addr = htonl(GROUP);
+	SET("sender", fd, IPPROTO_IP, IP_MULTICAST_IF, lo);
+	bind_any(fd, AF_INET);
+	show("send", (int)sendto(fd, "x", 1, 0, (struct sockaddr *)&group, sizeof(group)));
+	close(fd);
+}
+
 /* From <linux/in6.h>, which does not go together with <netinet/in.h> of every libc. */
 #define IPV6_FLOWLABEL_MGR_ 32
 #define IPV6_FLOWINFO_SEND_ 33
@@ -151,6 +165,7 @@ int main(void)
 {
 	RUN(test_number_again);
 	RUN(test_other_number);
+	RUN(test_sender_by_index);
 	RUN(test_keys);
 	test_needs_ipv6();
 	RUN(test_flow_labels);
