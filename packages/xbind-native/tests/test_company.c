@@ -128,7 +128,8 @@ static void test_deepbind(void)
 }
 #endif
 
-/* The environment may have been cleared before the library was loaded. The tests need it. */
+/* The environment may have been cleared before the library was loaded. The tests need it. What was
+ * added meanwhile is still there. */
 static void test_environment(void)
 {
 	char **(*started_with)(void) =
@@ -136,6 +137,7 @@ static void test_environment(void)
 	int fd = pair_socket(SOCK_STREAM);
 
 	CHECK_EQ(pair_bind(fd, 3006), 0);
+	CHECK_EQ(getenv("NEIGHBOUR_SET") != NULL, getenv("NEIGHBOUR_SETS") != NULL);
 	if (started_with)
 		environ = started_with();
 	CHECK(pair_is_there(fd));

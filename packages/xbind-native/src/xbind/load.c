@@ -8,19 +8,31 @@
 #include "xbind/log.h"
 #include "xbind/real.h"
 
-#include <stdlib.h>
+#include <stdbool.h>
+#include <string.h>
 #include <unistd.h>
 
+static bool has_ports(char **environment)
+{
+	for (char **entry = environment; entry && *entry; entry++) {
+		if (strncmp(*entry, "XBIND=", strlen("XBIND=")) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Reads the environment of the program's start where a constructor of another library has cleared
- * that of now. */
+ * that of now. Only there is environ written: a thread may be inside setenv(3). */
 static void load_config(char **started_with)
 {
 	char **const now = environ;
+	const bool cleared = !has_ports(now) && has_ports(started_with);
 
-	if (!getenv("XBIND"))
+	if (cleared)
 		environ = started_with;
 	config_load();
-	environ = now;
+	if (cleared)
+		environ = now;
 }
 
 /*

@@ -6,10 +6,11 @@
  * says how it calls on: "syscall"; "libc", libc's own function; "version", the next function of
  * libc's version; or "child", as by a set-user-ID helper; else the next library's function. With
  * NEIGHBOUR_CLEARS its constructor, which runs before that of a library in front of it, clears the
- * environment.
+ * environment. With NEIGHBOUR_SETS the first look into the environment adds a variable, as a thread
+ * of another library might do at that moment.
  *
- * It also wraps clock_gettime and setsockopt, which it looks up in libc, and if built with
- * NEIGHBOUR_WIDE syscall and dlsym.
+ * It also wraps secure_getenv, and clock_gettime and setsockopt, which it looks up in libc, and if
+ * built with NEIGHBOUR_WIDE syscall and dlsym.
  */
 #include "core/visibility.h"
 #include "support/libc.h"
@@ -49,6 +50,13 @@ __attribute__((constructor)) static void load(void)
 EXPORT char **neighbour_environment(void)
 {
 	return environment;
+}
+
+EXPORT char *secure_getenv(const char *name)
+{
+	if (getenv("NEIGHBOUR_SETS") && !getenv("NEIGHBOUR_SET"))
+		setenv("NEIGHBOUR_SET", "1", 0);
+	return getenv(name);
 }
 
 static void bind_own(void)
