@@ -21,8 +21,8 @@ found | diff /run/before - >&2
 echo "an install that fails leaves nothing"
 setsid "$dev" install & # in a process group of its own, as from a terminal
 install=$!
-until [ -e /usr/local/include/xsocket.h.new ] || [ -e /usr/local/include/xsocket.h ]; do :; done
-kill -TERM -- "-$install"
+until ! kill -0 "$install" 2>/dev/null || compgen -G "/usr/local/include/xsocket.h*" >/dev/null; do :; done
+kill -TERM -- "-$install" || true # it may be over
 wait "$install" || true
 "$dev" uninstall
 found | diff /run/before - >&2
