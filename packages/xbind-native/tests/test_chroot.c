@@ -194,10 +194,12 @@ static void test_never_root(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
-/* Where the jail has the control socket, another user gets a new connection in his own name. */
+/* Where the jail has the control socket, another user gets a new connection in his own name, also
+ * at chroot, in place of the first. */
 static void test_other_user_reaches(void)
 {
 	char directory[256], within[sizeof(directory) + sizeof(jail)];
+	const int before = strangers();
 	struct stat status;
 	int fd;
 
@@ -220,7 +222,11 @@ static void test_other_user_reaches(void)
 	CHECK(pair_binds_there(fd, next_port++));
 	CHECK_EQ(fstat(fd, &status), 0);
 	CHECK_EQ(status.st_uid, 65534);
+	close(fd);
+	CHECK_FAILS(chroot("/"), EPERM);
+	CHECK_EQ(strangers(), before);
 	CHECK_EQ(seteuid(0), 0);
+	CHECK_EQ(bind_listed(), 0);
 }
 
 /* With room for no descriptor at all the bind fails, and works again later. */
