@@ -3,8 +3,8 @@
  * options_unseen.c - does a bound socket still have the options that cannot be read back?
  *
  * Each option is set, the socket is bound, and something is tried that shows the option: joining a
- * group again, or removing a key again. pair -c compares a run without the library with one with
- * it. options_groups.c has the groups themselves.
+ * group again, removing a key again, or sending. pair -c compares a run without the library with
+ * one with it. options_groups.c has the groups themselves.
  */
 #include "support/outcome.h"
 
